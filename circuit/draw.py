@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All values of one run as arrays, in SI units, from the experiment and its seed.
+
+What `circuit.network` compiles has no numbers; these arrays are what it runs on. They are drawn on the host from named
+streams, so every device gets the same network, cell for cell. Keys are ``object.variable``; synapse indices end in
+``.i`` and ``.j``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from circuit import schema
+from circuit.connectivity import fixed_in_degree
+from circuit.populations import PATHWAYS, POPULATIONS, ranges, sizes, split
+from circuit.receptors import CLASSES, TAGS, gate_jump, tonic_activation
+from circuit.streams import stream
+
+if TYPE_CHECKING:
+    from circuit.config import Experiment
+
+Arrays = dict[str, NDArray]
+
+#: Samples of the drug's schedule over a run, looked up as a step function of time.
+SCHEDULE_SAMPLES = 4096
+#: S. Stands for "no receptors here" where an activation is a ratio to it; too small to weigh in any mean.
+NO_RECEPTORS = 1e-18
+#: A cell that has not spiked yet: long enough ago that its terminals are at rest.
+NEVER = -1e3
+V_CUT_SLOPES = 5
+
+
+def arrays(exp: Experiment) -> Arrays:
+    """Everything that the compiled program is given at run time.
+
+    Parameters
+    ----------
+    exp : Experiment
+        A loaded config.
+
+    Returns
+    -------
+    dict of str to ndarray
+        SI units (1 mM is 1.0), float64, or int32 for indices.
+    """
+    numbers, seed = exp.numbers, exp.seed
+    counts = sizes(exp.network.num_neurons, schema.fractions(numbers))
+    values: Arrays = {}
+    values |= cell_parameters(numbers, counts, seed, dt=exp.numerics.dt.si, step=exp.recording.lfp_step.si)
+    values |= excitation(numbers, counts, seed) | inhibition(numbers, counts, seed)
+    values |= receptor_pools(values, numbers, counts)
+    values |= shared(exp)
+    values |= initial_state(values, numbers, counts, seed)
+    return values | column(exp, counts["PYR"])
+
+
+def euler_tau(tau: NDArray[np.float64], dt: float) -> NDArray[np.float64]:
+    """Time constants with which one Euler step of `dt` decays by exactly exp(-dt/tau); all in s."""
+    return -dt / np.expm1(-dt / tau)
+
+
+def per_cell(numbers: schema.Parameters, counts: dict[str, int], key: str) -> NDArray[np.float64]:
+    """One parameter of `schema.Cell` for each cell, shape (num_neurons,), SI."""
+    return np.concatenate([np.full(counts[pop], getattr(getattr(numbers.cells, pop), key).si) for pop in POPULATIONS])
+
+
+def log_normal(rng: np.random.Generator, log_sd: float, size: int) -> NDArray[np.float64]:
+    """Factors with mean 1 whose logarithm has standard deviation `log_sd`, shape (size,)."""
+    return rng.lognormal(-(log_sd**2) / 2, log_sd, size)
+
+
+def cell_parameters(numbers: schema.Parameters, counts: dict[str, int], seed: int, dt: float, step: float) -> Arrays:
+    """Parameters of the cells, heterogeneous where the model says so; `dt` and `step` of the column clock in s."""
+    total, spread = sum(counts.values()), numbers.heterogeneity
+    plain = ("g_c", "E_L", "Delta_T", "V_r", "a", "b", "tau_w", "t_ref", "NMDA_ratio", "NMDA_ratio_ext")
+    values = {key: per_cell(numbers, counts, key) for key in plain}
+    rng = stream(seed, "cell_parameters")
+    C, g = log_normal(rng, spread.log_sd_C.si, total), log_normal(rng, spread.log_sd_g_L.si, total)
+    for key, factor in (("C_m", C), ("C_d", C), ("g_L", g), ("g_L_d", g)):
+        values[key] = per_cell(numbers, counts, key) * factor
+    values["V_T"] = per_cell(numbers, counts, "V_T") + per_cell(numbers, counts, "V_T_sd") * rng.standard_normal(total)
+    values["V_cut"] = values["V_T"] + V_CUT_SLOPES * values["Delta_T"]
+    for key in ("tau_AMPA", "tau_NMDA", "tau_GABA", "tau_GABA_d"):
+        values[key] = euler_tau(per_cell(numbers, counts, key), dt)
+    values["gate_decay_ext"] = np.exp(-step / per_cell(numbers, counts, "tau_NMDA"))
+    drive = log_normal(stream(seed, "background_means"), spread.log_sd_ext.si, total)
+    for key in ("mean_ext", "mean_ext_d"):
+        values[key] = per_cell(numbers, counts, key) * drive
+    for key in ("g_tonic_max", "g_tonic_max_d"):
+        values[key] = per_cell(numbers, counts, key)
+    fraction_CD = per_cell(numbers, counts, "fraction_GluN2CD")
+    values |= {"f_AB": 1 - fraction_CD, "f_CD": fraction_CD}
+    values |= terminals(numbers, counts)
+    return {f"cells.{key}": value for key, value in values.items()}
+
+
+def terminals(numbers: schema.Parameters, counts: dict[str, int]) -> Arrays:
+    """Short-term plasticity by source cell and target population, and which population a cell is."""
+    values: Arrays = {}
+    where = ranges(counts)
+    for target in POPULATIONS:
+        for key in ("U", "tau_rec", "tau_fac"):
+            paths = [getattr(getattr(numbers.pathways, f"{pop}_to_{target}"), key).si for pop in POPULATIONS]
+            values[f"{key}_{target}"] = np.repeat(paths, [counts[pop] for pop in POPULATIONS])
+        values[f"to_{target}"] = np.zeros(sum(counts.values()))
+        values[f"to_{target}"][where[target]] = 1
+    return values | {"is_PYR": values["to_PYR"].copy()}
+
+
+def edges(
+    numbers: schema.Parameters, counts: dict[str, int], seed: int, pathways: list[str]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
+    """Sources, targets (indices over all cells) and weights (S) of some pathways, one after the other.
+
+    Weights are log-normal with the pathway's mean.
+    """
+    degrees, where = schema.in_degrees(numbers), ranges(counts)
+    sources, targets, weights = [], [], []
+    for name in pathways:
+        source, target = split(name)
+        key = PATHWAYS.index(name)
+        i, j = fixed_in_degree(
+            counts[source], counts[target], degrees[name], source == target, stream(seed, "connectivity", key)
+        )
+        factor = log_normal(stream(seed, "weights", key), numbers.heterogeneity.log_sd_weight.si, i.size)
+        sources.append(i + where[source].start)
+        targets.append(j + where[target].start)
+        weights.append(getattr(numbers.pathways, name).g.si * factor)
+    return np.concatenate(sources).astype(np.int32), np.concatenate(targets).astype(np.int32), np.concatenate(weights)
+
+
+def synapses(name: str, i: NDArray, j: NDArray, weight: NDArray, on_dendrite: NDArray, scale: float) -> Arrays:
+    """Arrays of one synapses object; those `on_dendrite` have their weight, times `scale`, there and none elsewhere."""
+    return {
+        f"{name}.i": i,
+        f"{name}.j": j,
+        f"{name}.weight": np.where(on_dendrite, 0.0, weight),
+        f"{name}.weight_d": np.where(on_dendrite, scale * weight, 0.0),
+    }
+
+
+def excitation(numbers: schema.Parameters, counts: dict[str, int], seed: int) -> Arrays:
+    """Synapses of pyramidal cells; a share of those among themselves is apical."""
+    names = [name for name in PATHWAYS if split(name)[0] == "PYR"]
+    i, j, weight = edges(numbers, counts, seed, names)
+    apical = stream(seed, "apical_targets").random(i.size) < numbers.synapses.apical_fraction.si
+    on_dendrite = apical & (j < counts["PYR"])
+    return synapses("excitation", i, j, weight, on_dendrite, numbers.synapses.apical_scale.si)
+
+
+def inhibition(numbers: schema.Parameters, counts: dict[str, int], seed: int) -> Arrays:
+    """Synapses of interneurons: SST cells reach dendrites, PV and VIP cells somata."""
+    names = [name for name in PATHWAYS if split(name)[0] != "PYR"]
+    i, j, weight = edges(numbers, counts, seed, names)
+    sst = ranges(counts)["SST"]
+    return synapses("inhibition", i, j, weight, (i >= sst.start) & (i < sst.stop), 1.0)
+
+
+def receptor_pools(values: Arrays, numbers: schema.Parameters, counts: dict[str, int]) -> Arrays:
+    """NMDA conductance of each cell and compartment with every synaptic receptor activated, S.
+
+    The recurrent part is the sum over the synapses of a cell (a first spike opens the share U k0 of them), the
+    afferent part the mean conductance over the mean activation.
+    """
+    total, j = sum(counts.values()), values["excitation.j"]
+    opened = [getattr(numbers.pathways, f"PYR_to_{pop}").U.si * gate_constants(numbers, pop)[0] for pop in POPULATIONS]
+    per_spike = np.repeat(opened, [counts[pop] for pop in POPULATIONS])
+    pools = {}
+    for c in ("", "_d"):
+        recurrent = np.bincount(j, values[f"excitation.weight{c}"], total) * values["cells.NMDA_ratio"] / per_spike
+        mean_NMDA = values["cells.NMDA_ratio_ext"] * values[f"cells.mean_ext{c}"]
+        pool = recurrent + mean_NMDA / numbers.drive.activation.si
+        pools[f"cells.g_NMDA_max{c}"] = np.where(pool > 0, pool, NO_RECEPTORS)
+    return pools
+
+
+def gate_constants(numbers: schema.Parameters, target: str) -> tuple[float, float]:
+    """Jump constants of the NMDA gate at synapses onto `target` (see `circuit.receptors.gate_jump`)."""
+    tau_decay = getattr(numbers.cells, target).tau_NMDA.si
+    return gate_jump(numbers.synapses.gate_alpha.si, numbers.synapses.gate_tau_rise.si, tau_decay)
+
+
+def shared(exp: Experiment) -> Arrays:
+    """Numbers that all cells share."""
+    numbers, step = exp.numbers, exp.recording.lfp_step.si
+    receptors, drive = numbers.receptors, numbers.drive
+    decay = np.exp(-step / drive.tau.si)
+    values = {
+        "E_exc": numbers.synapses.E_exc.si,
+        "E_GABA": numbers.synapses.E_GABA.si,
+        "sd_ext": drive.sd.si,
+        "noise_decay": decay,
+        "noise_step": np.sqrt(1 - decay**2),
+        "slope_Mg": receptors.slope_Mg.si,
+        "hill_glutamate": receptors.hill_glutamate.si,
+        "block_acceleration": exp.numerics.block_acceleration,
+        "block_step": exp.numerics.block_step.si,
+    }
+    for tag, name in zip(TAGS, CLASSES, strict=True):
+        receptor = getattr(receptors, name)
+        K_Mg_zero = receptor.K_Mg.si * np.exp(-receptors.slope_Mg.si * receptors.V_Mg.si)
+        values[f"Mg_ratio_{tag}"] = receptors.Mg.si / K_Mg_zero
+        values[f"EC50_{tag}"] = receptor.EC50_glutamate.si
+    for target in POPULATIONS:
+        values[f"tau_gate_{target}"] = getattr(numbers.cells, target).tau_NMDA.si
+        values[f"k_zero_{target}"], values[f"k_one_{target}"] = gate_constants(numbers, target)
+    values |= blocker(numbers, exp.drug.name)
+    return {f"cells.{key}": np.array(value, dtype=float) for key, value in values.items()}
+
+
+def blocker(numbers: schema.Parameters, drug: str) -> dict[str, float]:
+    """Rates of the drug at an open, magnesium-free pore, SI; without a drug those of ketamine, whose level is zero."""
+    constants = getattr(numbers.drugs, "ketamine" if drug == "none" else drug)
+    values = {"k_on": constants.k_on.si, "slope_off": constants.slope_off.si, "V_off": constants.V_off.si}
+    for tag, name in zip(TAGS, CLASSES, strict=True):
+        values[f"k_off_{tag}"] = constants.k_on.si * getattr(constants, name).IC50.si
+    return values
+
+
+def initial_state(values: Arrays, numbers: schema.Parameters, counts: dict[str, int], seed: int) -> Arrays:
+    """State at time zero: voltages between rest and threshold, drive at its mean, terminals rested, nothing blocked."""
+    total, rng = sum(counts.values()), stream(seed, "initial_state")
+    E_L, V_T = values["cells.E_L"], values["cells.V_T"]
+    v = E_L + (V_T - E_L) * rng.random(total)
+    state = {"v": v, "v_d": v.copy(), "t_last": np.full(total, NEVER)}
+    for c in ("", "_d"):
+        state[f"noise{c}"] = rng.standard_normal(total)
+        state[f"g_ext{c}"] = values[f"cells.mean_ext{c}"]
+        state[f"g_NMDA_ext{c}"] = values["cells.NMDA_ratio_ext"] * values[f"cells.mean_ext{c}"]
+    for target in POPULATIONS:
+        state[f"x_{target}"] = np.ones(total)
+    glutamate = numbers.glutamate.initial.si
+    for tag, name in zip(TAGS, CLASSES, strict=True):
+        receptor = getattr(numbers.receptors, name)
+        p = tonic_activation(glutamate, receptor.EC50_glutamate.si, numbers.receptors.hill_glutamate.si)
+        state[f"p_tonic_{tag}"] = np.full(total, p)
+        for c in ("", "_d"):
+            state[f"g_tonic_{tag}{c}"] = values[f"cells.g_tonic_max{c}"] * values[f"cells.f_{tag}"] * p
+    return {f"cells.{key}": value for key, value in state.items()}
+
+
+def column(exp: Experiment, num_PYR: int) -> Arrays:
+    """Glutamate, autoreceptors and the drug's schedule."""
+    constants = exp.numbers.glutamate
+    values = {key: getattr(constants, key).si for key in type(constants).model_fields if key != "initial"}
+    glutamate = constants.initial.si
+    inhibition = tonic_activation(glutamate, values["mGluR_EC50"], values["mGluR_hill"])
+    values |= {"glutamate": glutamate, "autoreceptor": 1 - values["mGluR_max"] * inhibition, "num_PYR": num_PYR}
+    # The schedule's samples are one second apart in its own time, whatever the run's length.
+    duration = exp.duration.si
+    values["schedule_rate"] = SCHEDULE_SAMPLES / duration
+    times = (np.arange(SCHEDULE_SAMPLES) + 0.5) * duration / SCHEDULE_SAMPLES
+    schedule = np.asarray(exp.concentration_at(times)) * 1e-3
+    return {f"column.{key}": np.array([value], dtype=float) for key, value in values.items()} | {
+        "drug_schedule.values": schedule.reshape(-1, 1),
+        "readout.i": np.arange(num_PYR, dtype=np.int32),
+        "readout.j": np.zeros(num_PYR, dtype=np.int32),
+    }

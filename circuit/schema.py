@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which numbers the model has: the tree of configs/parameters.yaml, kind by kind.
+
+One class a topic, one field a number. A number missing from the file, a number too many, or one of the wrong kind does
+not load. Overrides in an experiment follow the same tree.
+"""
+
+from __future__ import annotations
+
+from circuit import units
+from circuit.parameter import Model, Parameter
+from circuit.populations import POPULATIONS, sizes, split
+
+
+class Population(Model):
+    """Share of one population."""
+
+    fraction: Parameter[units.Fraction]
+
+
+class Populations(Model):
+    """Shares of all cells; they add up to 1."""
+
+    PYR: Population
+    PV: Population
+    SST: Population
+    VIP: Population
+
+
+class Cell(Model):
+    """One population's cells: soma (AdEx), dendrite, synaptic time constants, NMDA receptors, afferent drive."""
+
+    C_m: Parameter[units.Capacitance]
+    C_d: Parameter[units.Capacitance]
+    g_L: Parameter[units.Conductance]
+    g_L_d: Parameter[units.Conductance]
+    g_c: Parameter[units.Conductance]
+    E_L: Parameter[units.Voltage]
+    V_T: Parameter[units.Voltage]
+    V_T_sd: Parameter[units.VoltageRange]
+    Delta_T: Parameter[units.VoltageRange]
+    V_r: Parameter[units.Voltage]
+    a: Parameter[units.Conductance]
+    b: Parameter[units.Current]
+    tau_w: Parameter[units.Time]
+    t_ref: Parameter[units.Time]
+    tau_AMPA: Parameter[units.Time]
+    tau_NMDA: Parameter[units.Time]
+    tau_GABA: Parameter[units.Time]
+    tau_GABA_d: Parameter[units.Time]
+    NMDA_ratio: Parameter[units.NonNegative]
+    NMDA_ratio_ext: Parameter[units.NonNegative]
+    fraction_GluN2CD: Parameter[units.Fraction]
+    g_tonic_max: Parameter[units.Conductance]
+    g_tonic_max_d: Parameter[units.Conductance]
+    mean_ext: Parameter[units.Conductance]
+    mean_ext_d: Parameter[units.Conductance]
+
+
+class Cells(Model):
+    """Cell parameters by population."""
+
+    PYR: Cell
+    PV: Cell
+    SST: Cell
+    VIP: Cell
+
+
+class Pathway(Model):
+    """One ordered pair of populations; STP after Tsodyks and Markram."""
+
+    p: Parameter[units.Fraction]
+    g: Parameter[units.Conductance]
+    U: Parameter[units.Fraction]
+    tau_rec: Parameter[units.Time]
+    tau_fac: Parameter[units.Time]
+
+
+class Pathways(Model):
+    """All ordered pairs, source first; a pair that is absent has p = 0."""
+
+    PYR_to_PYR: Pathway
+    PYR_to_PV: Pathway
+    PYR_to_SST: Pathway
+    PYR_to_VIP: Pathway
+    PV_to_PYR: Pathway
+    PV_to_PV: Pathway
+    PV_to_SST: Pathway
+    PV_to_VIP: Pathway
+    SST_to_PYR: Pathway
+    SST_to_PV: Pathway
+    SST_to_SST: Pathway
+    SST_to_VIP: Pathway
+    VIP_to_PYR: Pathway
+    VIP_to_PV: Pathway
+    VIP_to_SST: Pathway
+    VIP_to_VIP: Pathway
+
+
+class Heterogeneity(Model):
+    """Cell-to-cell spread; standard deviations of the logarithm, means kept."""
+
+    log_sd_C: Parameter[units.NonNegative]
+    log_sd_g_L: Parameter[units.NonNegative]
+    log_sd_ext: Parameter[units.NonNegative]
+    log_sd_weight: Parameter[units.NonNegative]
+
+
+class Synapses(Model):
+    """What all synapses share."""
+
+    num_neurons_ref: Parameter[units.Count]
+    E_exc: Parameter[units.Voltage]
+    E_GABA: Parameter[units.Voltage]
+    delay_excitation: Parameter[units.Time]
+    delay_inhibition: Parameter[units.Time]
+    apical_fraction: Parameter[units.Fraction]
+    apical_scale: Parameter[units.Positive]
+    gate_alpha: Parameter[units.InverseTime]
+    gate_tau_rise: Parameter[units.Time]
+
+
+class Drive(Model):
+    """Afferents from outside the column, as an Ornstein-Uhlenbeck AMPA conductance and its NMDA part."""
+
+    tau: Parameter[units.Time]
+    sd: Parameter[units.NonNegative]
+    activation: Parameter[units.Fraction]
+
+
+class ReceptorClass(Model):
+    """One class of NMDA receptor subunits."""
+
+    K_Mg: Parameter[units.Concentration]
+    EC50_glutamate: Parameter[units.Concentration]
+
+
+class Receptors(Model):
+    """NMDA receptors by subunit class."""
+
+    Mg: Parameter[units.Concentration]
+    V_Mg: Parameter[units.Voltage]
+    slope_Mg: Parameter[units.Slope]
+    hill_glutamate: Parameter[units.Positive]
+    GluN2AB: ReceptorClass
+    GluN2CD: ReceptorClass
+
+
+class BlockerAffinity(Model):
+    """A blocker's affinity for one receptor class, magnesium-free."""
+
+    IC50: Parameter[units.Concentration]
+
+
+class Blocker(Model):
+    """A trapping channel blocker."""
+
+    k_on: Parameter[units.BindingRate]
+    slope_off: Parameter[units.Slope]
+    V_off: Parameter[units.Voltage]
+    GluN2AB: BlockerAffinity
+    GluN2CD: BlockerAffinity
+
+
+class Drugs(Model):
+    """Drugs by name."""
+
+    ketamine: Blocker
+
+
+class Glutamate(Model):
+    """Extracellular glutamate of the column and its presynaptic autoreceptors."""
+
+    initial: Parameter[units.Concentration]
+    release_size: Parameter[units.Concentration]
+    leak: Parameter[units.ConcentrationRate]
+    uptake_max: Parameter[units.ConcentrationRate]
+    uptake_K: Parameter[units.Concentration]
+    mGluR_max: Parameter[units.Fraction]
+    mGluR_EC50: Parameter[units.Concentration]
+    mGluR_hill: Parameter[units.Positive]
+
+
+class Readout(Model):
+    """Proxy of the local field potential."""
+
+    lfp_delay: Parameter[units.Time]
+    lfp_GABA_weight: Parameter[units.Positive]
+
+
+class Parameters(Model):
+    """Every number of the model."""
+
+    populations: Populations
+    cells: Cells
+    pathways: Pathways
+    heterogeneity: Heterogeneity
+    synapses: Synapses
+    drive: Drive
+    receptors: Receptors
+    drugs: Drugs
+    glutamate: Glutamate
+    readout: Readout
+
+
+def fractions(numbers: Parameters) -> dict[str, float]:
+    """Share of each population."""
+    return {name: getattr(numbers.populations, name).fraction.value for name in POPULATIONS}
+
+
+def in_degrees(numbers: Parameters) -> dict[str, int]:
+    """Synapses that one target cell receives over each pathway.
+
+    The connection probability holds at the reference size; the in-degree stays when the network grows, so that
+    activity does not drift with its size.
+    """
+    reference = sizes(numbers.synapses.num_neurons_ref.value, fractions(numbers))
+    return {name: round(path.p.value * reference[split(name)[0]]) for name, path in numbers.pathways}
+
+
+def check_sizes(numbers: Parameters, num_neurons: int) -> None:
+    """Check that the parameters make a network of `num_neurons` cells.
+
+    Raises
+    ------
+    ValueError
+        If the shares do not add up to 1, a pathway needs more presynaptic cells than there are, or a delay exceeds a
+        presynaptic refractory period (the finished increment would be overwritten before it is delivered).
+    """
+    shares = fractions(numbers)
+    if abs(sum(shares.values()) - 1) > 1e-6:
+        raise ValueError(f"the populations' fractions add up to {sum(shares.values()):g}, not 1")
+    counts = sizes(num_neurons, shares)
+    for name, degree in in_degrees(numbers).items():
+        source, target = split(name)
+        available = counts[source] - (source == target)
+        if degree > available:
+            reference = numbers.synapses.num_neurons_ref.value
+            raise ValueError(
+                f"{num_neurons} cells are too few: {name} needs {degree} presynaptic cells and there are {available}; "
+                f"take a larger num_neurons (the in-degrees belong to {reference} cells) or a smaller pathways.{name}.p"
+            )
+    for source in POPULATIONS:
+        delay = numbers.synapses.delay_excitation if source == "PYR" else numbers.synapses.delay_inhibition
+        t_ref = getattr(numbers.cells, source).t_ref
+        if delay.si > t_ref.si:
+            raise ValueError(
+                f"the delay of {delay.value} is longer than the refractory period of {source}, {t_ref.value}; "
+                "a second spike would overwrite the first one's release before it arrives"
+            )
