@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runner, for every device: toolchains, builds, runs, results. The only place that knows a device by name.
+
+Read in this order: ``devices`` (what can run here), ``build`` (compile once, find again), ``run`` (arrays in, arrays
+out), ``results`` (the folder a run leaves).
+"""

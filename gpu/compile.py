@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turn a model into a program. Runs as a process of its own (``python -m gpu.compile``), in the folder of the build.
+
+It reads request.json, and leaves the program and build.json. The one place, with ``gpu.interpret``, that imports
+Brian2's devices; their global state ends with the process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpu import progress
+from gpu.build import DESCRIPTION, Index, Output, Variable
+
+REPORT_PERIOD_S = 0.25
+# The generated main() has these as constants; we want them at run time.
+SEED = 'brian::_random_generators[0].seed(std::stoul(std::getenv("PFC_SEED")));'
+DURATION = 'std::stod(std::getenv("PFC_DURATION"))'
+REPORT = f'std::cout << "{progress.PREFIX} " << completed << " " << elapsed << std::endl;'
+# Once the loop has ended, a second Ctrl-C must not kill the writing of what it computed.
+KEEP_RESULTS = "std::signal(SIGINT, SIG_IGN);"
+MAIN = "main.cpp"
+
+
+def main() -> None:
+    """Build what request.json in the working directory asks for, in the working directory."""
+    folder = Path.cwd()
+    request = json.loads((folder / "request.json").read_text())
+    make = {"cpp": _cpp, "numpy": _numpy}[request["device"]]
+    description = make(request, folder)
+    (folder / DESCRIPTION).write_text(json.dumps(description | request, indent=1))
+
+
+def create(request: Mapping[str, Any], indices: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None) -> dict:
+    """Return the model's Brian2 objects by name; without `indices`, with every edge from cell 0 to cell 0.
+
+    Parameters
+    ----------
+    request : mapping
+        With "device", "model" (a module name) and "structure" (the fields of its `Structure`).
+    indices : mapping of str to (i, j), optional
+        Cell indices of the edges of each `Synapses`.
+    """
+    from brian2 import prefs
+
+    model = importlib.import_module(request["model"])
+    structure = model.Structure(**{name: _frozen(value) for name, value in request["structure"].items()})
+    prefs.core.default_float_dtype = {"double": np.float64, "single": np.float32}[structure.precision]
+    prefs.core.stop_on_keyboard_interrupt = True
+    if request["device"] == "numpy":
+        prefs.codegen.target = "numpy"
+    return model.create(structure, indices or _placeholders(structure))
+
+
+def describe(objects: Mapping[str, Any], file_of: Callable[[Any], str], index_files: Mapping[str, str]) -> dict:
+    """Return what build.json says: variables a run may set, indices it must set, arrays it gives back.
+
+    Parameters
+    ----------
+    objects : mapping
+        As returned by the model's `create`.
+    file_of : callable
+        The name of the results file of a Brian2 variable.
+    index_files : mapping of str to str
+        For "synapses.i" and "synapses.j", the file the program reads them from.
+    """
+    from brian2 import Synapses, TimedArray
+
+    groups = [item for item in objects["network"].sorted_objects if hasattr(item, "variables")]
+    variables, indices, outputs = {}, {}, {}
+    for group in groups:
+        if hasattr(group, "record_variables") or hasattr(group, "rate"):
+            outputs |= _recorded(group, file_of)
+        else:
+            variables |= _settable(group, file_of)
+        if isinstance(group, Synapses):
+            for side, cells in (("i", group.source), ("j", group.target)):
+                name = f"{group.name}.{side}"
+                indices[name] = Index("int32", len(group), len(cells), index_files[name])
+    for item in objects.values():
+        if isinstance(item, TimedArray):
+            variables[f"{item.name}.values"] = Variable(str(item.values.dtype), item.values.size, None)
+    parts = {"variables": variables, "indices": indices, "outputs": outputs}
+    return {part: {name: asdict(entry) for name, entry in entries.items()} for part, entries in parts.items()}
+
+
+def _cpp(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Generate and compile the C++ program; a CUDA program is the same steps with brian2cuda's device and names."""
+    from brian2 import device, prefs, second, set_device
+
+    start = time.monotonic()
+    prefs.codegen.cpp.extra_compile_args = []  # The flags go to make, all in one place.
+    # Brian2 adds the Python environment's folders, which the program does not need and would be bound to.
+    prefs.codegen.cpp.include_dirs = prefs.codegen.cpp.library_dirs = prefs.codegen.cpp.runtime_library_dirs = []
+    set_device("cpp_standalone", directory=str(folder), build_on_run=False)
+    device.insert_code("main", SEED)
+    objects = create(request)
+    device.apply_run_args()  # Here and not just before the loop, so that a run can set delays too.
+    device.insert_code("after_network_run", KEEP_RESULTS)
+    network = objects["network"]
+    network.run(1 * second, report=REPORT, report_period=REPORT_PERIOD_S * second, namespace={})
+    device.build(directory=str(folder), compile=False, run=False)
+    _replace_once(folder / MAIN, f"{network.name}.run(1.0, ", f"{network.name}.run({DURATION}, ")
+    description = describe(objects, device.get_array_filename, _index_files(device, objects))
+    for entry in description["indices"].values():
+        (folder / entry["file"]).unlink()  # Placeholders, as large as the edges; each run brings its own.
+    _make(folder, request["toolchain"], request["cores"], start)
+    return description
+
+
+def _numpy(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Only describe the network; ``gpu.interpret`` makes it anew in each run."""
+    from brian2 import Synapses
+
+    objects = create(request)
+    names = [item.name for item in objects["network"].sorted_objects if isinstance(item, Synapses)]
+    files = {f"{name}.{side}": f"static_arrays/{name}.{side}" for name in names for side in "ij"}
+    return describe(objects, lambda variable: f"{variable.owner.name}.{variable.name}", files)
+
+
+def _placeholders(structure: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return edges of the right number between cells 0; the program reads the real ones at run time."""
+    edges = {name: np.zeros(count, dtype=np.int32) for name, count in dict(structure.num_synapses).items()}
+    for name, edge in edges.items():
+        if edge.size < 2:  # Brian2 writes a single index into the program as a constant.
+            raise ValueError(f"{name} has {edge.size} synapses; a compiled network needs at least two")
+    return {name: (edge, edge) for name, edge in edges.items()}
+
+
+def _frozen(value: Any) -> Any:
+    """Return `value` from JSON with tuples for lists, as a frozen dataclass had them."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _settable(group: Any, file_of: Callable[[Any], str]) -> dict[str, Variable]:
+    from brian2.core.variables import ArrayVariable
+
+    owner = getattr(group, "synapses", group)  # The delay of a synaptic pathway belongs to its synapses.
+    entries = {}
+    for variable in group.variables.values():
+        if not isinstance(variable, ArrayVariable) or variable.read_only or variable.name.startswith("_"):
+            continue
+        if variable.owner.name == owner.name:
+            size = len(owner) if variable.dynamic and not variable.scalar else variable.size
+            entry = Variable(np.dtype(variable.dtype).name, int(size), file_of(variable))
+            entries[f"{owner.name}.{variable.name}"] = entry
+    return entries
+
+
+def _recorded(monitor: Any, file_of: Callable[[Any], str]) -> dict[str, Output]:
+    from brian2.core.variables import DynamicArrayVariable
+
+    counter = file_of(monitor.variables["N"])
+    return {
+        f"{monitor.name}.{name}": Output(
+            np.dtype(variable.dtype).name, variable.size[1] if variable.ndim == 2 else None, file_of(variable), counter
+        )
+        for name, variable in monitor.variables.items()
+        if isinstance(variable, DynamicArrayVariable) and variable.owner.name == monitor.name
+    }
+
+
+def _index_files(device: Any, objects: Mapping[str, Any]) -> dict[str, str]:
+    """Return where the program reads the edges from: the static arrays that fill each `Synapses`' sources, targets."""
+    from brian2 import Synapses
+
+    static = {arguments[0]: arguments[1] for step, arguments in device.main_queue if step == "set_by_array"}
+    return {
+        f"{item.name}.{side}": f"static_arrays/{static[f'_array_{item.name}_{array}']}"
+        for item in objects["network"].sorted_objects
+        if isinstance(item, Synapses)
+        for side, array in (("i", "sources"), ("j", "targets"))
+    }
+
+
+def _replace_once(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    if text.count(old) != 1:
+        raise RuntimeError(f"{file.name} holds {old!r} {text.count(old)} times, not once; is this another Brian2?")
+    file.write_text(text.replace(old, new))
+
+
+def _make(folder: Path, toolchain: Mapping[str, Any], cores: int, start: float) -> None:
+    """Compile, saying after each file how far it is."""
+    (folder / "make.deps").touch()  # Brian2's makefile would preprocess every file once more to find dependencies.
+    total = len(list(folder.rglob("*.cpp"))) + 1
+    flags, link_flags = " ".join(toolchain["flags"]), " ".join(toolchain["link_flags"])
+    command = ["make", f"-j{cores}", f"CXX={toolchain['compiler']}", f"OPTIMISATIONS={flags}", f"LFLAGS={link_flags}"]
+    # A pipe of its own, so that this process alone holds the one to the parent, who sees at once when it dies.
+    make = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for done, text in enumerate(make.stdout):
+        sys.stdout.write(text)
+        print(progress.line(min(done / total, 1.0), time.monotonic() - start), flush=True)
+    if make.wait():
+        sys.exit(1)
+    print(progress.line(1.0, time.monotonic() - start), flush=True)
+    for compiled in folder.rglob("*.o"):
+        compiled.unlink()
+
+
+if __name__ == "__main__":
+    main()

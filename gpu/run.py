@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a build: arrays in, recorded arrays out. The same for every device."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from circuit.errors import RunError
+from gpu import progress
+from gpu.build import Build, Index, Variable, environment
+
+TAIL_LINES = 20
+# Brian2's program says these on its output and still ends with status 0.
+COMPLAINTS = re.compile(r"^(Error |Could not |Cannot set )")
+
+
+@dataclass(frozen=True)
+class RawRun:
+    """What a run gave back.
+
+    Attributes
+    ----------
+    outputs : dict of str to ndarray
+        By "monitor.variable", in SI units: shape (num_events,) for spikes and times, (num_recorded, num_samples) for
+        recorded variables.
+    completed : float
+        Simulated fraction of the duration, 1.0 unless the run was interrupted.
+    interrupted : bool
+    timings : dict of str to float
+        Seconds: "prepare_s" (writing the arguments), "simulate_s" (the program, from start to end), "loop_s" (its time
+        loop alone), "collect_s" (reading the results).
+    """
+
+    outputs: dict[str, np.ndarray]
+    completed: float
+    interrupted: bool
+    timings: dict[str, float]
+
+
+def execute(
+    build: Build,
+    arrays: Mapping[str, np.ndarray],
+    duration_s: float,
+    seed: int,
+    workdir: Path,
+    on_progress: progress.OnProgress = progress.ignore,
+) -> RawRun:
+    """Run `build` with these values and return what it recorded.
+
+    On Ctrl-C the program ends its time step and its recordings so far are returned; a second Ctrl-C ends it at once.
+
+    Parameters
+    ----------
+    build : Build
+    arrays : mapping of str to ndarray
+        Values in SI units by "object.variable", each of the variable's size or of size 1; must hold "object.i" and
+        "object.j", cell indices in the order of the synaptic arrays, for every `Synapses` of the network.
+    duration_s : float
+        Biological seconds, > 0.
+    seed : int
+        0 to 2**32 - 1; seeds the noise drawn inside the program.
+    workdir : Path
+        An empty folder with room for arguments and results; the caller removes it.
+    on_progress : callable
+        Called with the simulated fraction and the elapsed seconds, about four times a second.
+
+    Raises
+    ------
+    RunError
+        If a value does not fit the network, the program fails or is killed, results are cut short by a full disk, or a
+        value that is not finite comes out.
+    """
+    if not duration_s > 0 or not 0 <= seed < 2**32:
+        raise RunError(
+            f"A run needs a duration above 0 s and a seed from 0 to 2**32 - 1, not {duration_s} s and {seed}."
+        )
+    clock = [time.monotonic()]
+    results = workdir / "results"
+    try:
+        settings = _lay_out(build, arrays, workdir)
+    except OSError as error:
+        raise RunError(f"The values of the run could not be written: {error}.{_room(workdir)}") from error
+    clock.append(time.monotonic())
+    command = [*build.command, "--results_dir", "results/", *settings]
+    variables = environment() | {"PFC_DURATION": repr(float(duration_s)), "PFC_SEED": str(int(seed))}
+    interrupted = _simulate(command, workdir, variables, on_progress)
+    clock.append(time.monotonic())
+    loop_s, completed = _last_run(results)
+    _check_finite(build, results)
+    outputs = collect(build, results)
+    clock.append(time.monotonic())
+    prepare_s, simulate_s, collect_s = np.diff(clock).tolist()
+    timings = {"prepare_s": prepare_s, "simulate_s": simulate_s, "loop_s": loop_s, "collect_s": collect_s}
+    return RawRun(outputs, completed, interrupted and completed < 1, timings)
+
+
+def collect(build: Build, results: Path) -> dict[str, np.ndarray]:
+    """Return the recorded arrays of `build` from the files in `results`.
+
+    Raises
+    ------
+    RunError
+        If a file is missing or does not hold as many values as the program counted.
+    """
+    outputs = {}
+    for name, output in build.outputs.items():
+        count = int(_read(results / output.counter, "int32", 1)[0])
+        values = _read(results / output.file, output.dtype, count * (1 if output.width is None else output.width))
+        outputs[name] = values if output.width is None else np.ascontiguousarray(values.reshape(count, output.width).T)
+    return outputs
+
+
+def _lay_out(build: Build, arrays: Mapping[str, np.ndarray], workdir: Path) -> list[str]:
+    """Write the values where the program reads them; return its arguments.
+
+    The program reads edges from ``static_arrays`` in its working directory; what a run does not replace there is a link
+    to the build.
+    """
+    _check_names(build, arrays)
+    for name in ("arguments", "static_arrays", "results"):
+        (workdir / name).mkdir(parents=True, exist_ok=True)
+    for file in build.folder.glob("static_arrays/*"):
+        (workdir / "static_arrays" / file.name).symlink_to(file)
+    for name, index in build.indices.items():
+        values = _fitted(name, arrays[name], index)
+        if values.size and not 0 <= values.min() <= values.max() < index.below:
+            raise RunError(f"{name} holds cells {values.min()} to {values.max()}; there are 0 to {index.below - 1}.")
+        values.tofile(workdir / index.file)
+    settings = []
+    for number, name in enumerate(sorted(set(arrays) - set(build.indices))):
+        # A letter first and no capitals: programs take "-" and digits for a number, and CUDA's lowers the case.
+        file = f"arguments/{number}.dat"
+        _fitted(name, arrays[name], build.variables[name]).tofile(workdir / file)
+        settings.append(f"{name}={file}")
+    return settings
+
+
+def _check_names(build: Build, arrays: Mapping[str, np.ndarray]) -> None:
+    known = build.variables.keys() | build.indices.keys()
+    for name in sorted(arrays.keys() - known):
+        nearest = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else f"; it has {', '.join(sorted(known))}."
+        raise RunError(f"The network has no variable {name} that a run can set{hint}")
+    if missing := sorted(build.indices.keys() - arrays.keys()):
+        raise RunError(f"The run lacks the edges of the network: {', '.join(missing)}.")
+
+
+def _fitted(name: str, values: np.ndarray, target: Variable | Index) -> np.ndarray:
+    """Return `values` with exactly the size and type the program expects: it reads raw bytes and checks nothing."""
+    values = np.asarray(values)
+    if values.size != target.size and (values.size != 1 or isinstance(target, Index)):
+        raise RunError(f"{name} needs {target.size} values; got {values.size}.")
+    if not np.can_cast(values.dtype, target.dtype, "same_kind"):
+        raise RunError(f"{name} needs values of type {target.dtype}; got {values.dtype}.")
+    with np.errstate(over="ignore"):
+        fitted = np.broadcast_to(values.ravel(), target.size).astype(target.dtype)
+    if not np.isfinite(fitted).all():
+        raise RunError(f"{name} was given a value that is not a finite {target.dtype} number.")
+    return fitted
+
+
+def _simulate(command: list[str], workdir: Path, variables: dict[str, str], on_progress: progress.OnProgress) -> bool:
+    """Run the program to its end; return whether it was interrupted.
+
+    It has a process group of its own. In ours, the terminal would send it Ctrl-C as well as we do, and the second
+    signal means "at once, without results".
+    """
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=workdir,
+            env=variables,
+            process_group=0,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+    except OSError as error:
+        raise RunError(
+            f"{command[0]} could not be started ({error.strerror}). Remove its folder, so that it is built again."
+        ) from error
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    try:
+        interrupted = _watch(process, tail, on_progress)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+    _check_end(process.returncode, interrupted, tail)
+    return interrupted
+
+
+def _watch(process: subprocess.Popen[str], tail: deque[str], on_progress: progress.OnProgress) -> bool:
+    """Follow the program to its end; on Ctrl-C ask it to stop, on a second one kill it."""
+    interrupted = False
+    while True:
+        try:
+            tail.extend(progress.follow(process.stdout, on_progress))
+            process.wait()
+            return interrupted
+        except KeyboardInterrupt:
+            if interrupted:
+                raise RunError("The run was stopped at once, at the second Ctrl-C; nothing of it was kept.") from None
+            interrupted = True
+            process.send_signal(signal.SIGINT)
+
+
+def _check_end(status: int, interrupted: bool, tail: deque[str]) -> None:
+    said = "".join(tail).rstrip()
+    output = f" Its last output:\n{said}" if said else " It said nothing."
+    if status and interrupted:
+        raise RunError("The run was interrupted before its first time step; there is nothing to keep.")
+    if status < 0:
+        try:
+            name = signal.Signals(-status).name
+        except ValueError:
+            name = str(-status)
+        cause = ", perhaps for want of memory" if -status == signal.SIGKILL else ""
+        raise RunError(f"The simulation was killed by signal {name}{cause}.{output}")
+    if status:
+        raise RunError(f"The simulation failed with status {status}.{output}")
+    if any(COMPLAINTS.match(line) for line in tail):
+        raise RunError(f"The simulation could not read its values or write its results.{output}")
+
+
+def _last_run(results: Path) -> tuple[float, float]:
+    """Return the seconds of the time loop and the completed fraction."""
+    try:
+        loop_s, completed = (results / "last_run_info.txt").read_text().split()
+        return float(loop_s), float(completed)
+    except (OSError, ValueError):
+        raise RunError(f"The simulation ended but its results were not written in whole.{_room(results)}") from None
+
+
+def _check_finite(build: Build, results: Path) -> None:
+    """Look for NaN and infinity in the final state, as the compiled program (-ffast-math) cannot."""
+    for name, variable in build.variables.items():
+        if variable.file is None or not variable.dtype.startswith("float"):
+            continue
+        wrong = np.count_nonzero(~np.isfinite(_read(results / variable.file, variable.dtype, variable.size)))
+        if wrong:
+            raise RunError(
+                f"The simulation went wrong: {name} is not a finite number in {wrong} of {variable.size} places at the "
+                "end. A shorter time step or smaller conductances may help."
+            )
+
+
+def _read(file: Path, dtype: str, count: int) -> np.ndarray:
+    expected = count * np.dtype(dtype).itemsize
+    found = file.stat().st_size if file.is_file() else 0
+    if found != expected:
+        raise RunError(f"The results were cut short: {file.name} has {found} of {expected} bytes.{_room(file.parent)}")
+    return np.fromfile(file, dtype=dtype)
+
+
+def _room(folder: Path) -> str:
+    """Return how full the disk is, as a sentence to end an error with."""
+    free = shutil.disk_usage(folder if folder.exists() else folder.anchor or os.sep).free
+    return f" The disk that holds {folder} has {free / 1e6:.0f} MB left; make room and run again."
