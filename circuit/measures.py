@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What do spikes and signals say? Rates, variability, correlation and spectra: arrays in, numbers or arrays out.
+
+Times are in s, rates in Hz; a spike train is a pair of equally long arrays, `times` and `cell` (which cell fired then).
+A measure that the data cannot support (no spike, a single interval, zero power) is NaN, never a made-up zero.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal, stats
+
+GAMMA_BAND = (30.0, 80.0)
+"""Hz. The band of the gamma index, here and in the figures."""
+
+WHOLE_BAND = (1.0, 200.0)
+"""Hz. What the gamma index is a share of."""
+
+MIN_SPIKES = 5
+"""Cells with fewer spikes are left out of the CV: fewer than four intervals say little about their spread."""
+
+Array = NDArray[np.float64]
+
+
+def mean_rate(num_spikes: int, num_cells: int, duration: float) -> float:
+    """Mean firing rate of a population, in Hz.
+
+    Parameters
+    ----------
+    num_spikes : int
+        Spikes of all cells together.
+    num_cells : int
+        Cells, the silent ones included.
+    duration : float
+        Seconds in which the spikes fell.
+
+    Returns
+    -------
+    float
+        Hz; 0 for a silent population, NaN without cells or time.
+    """
+    return num_spikes / (num_cells * duration) if num_cells and duration > 0 else np.nan
+
+
+def cell_rates(cell: NDArray[np.integer], num_cells: int, duration: float) -> Array:
+    """Firing rate of every cell, in Hz.
+
+    Parameters
+    ----------
+    cell : ndarray of int, shape (num_spikes,)
+        Which cell fired, 0 to `num_cells` - 1, in any order.
+    num_cells : int
+        Cells, the silent ones included.
+    duration : float
+        Seconds in which the spikes fell, > 0.
+
+    Returns
+    -------
+    ndarray, shape (num_cells,)
+        Hz; 0 for a silent cell.
+    """
+    return np.bincount(cell, minlength=num_cells) / duration
+
+
+def bin_edges(start: float, stop: float, width: float) -> Array:
+    """Edges of the whole bins of `width` seconds that fit between `start` and `stop`, shape (num_bins + 1,), s."""
+    # 1e-6 of a bin: 0.3 / 0.1 is 2.999..., and the third bin is meant to be there.
+    return start + width * np.arange(max(int((stop - start) / width + 1e-6), 0) + 1)
+
+
+def spike_counts(
+    times: Array, cell: NDArray[np.integer], num_cells: int, start: float, stop: float, width: float
+) -> NDArray[np.int64]:
+    """Spikes of every cell in every bin.
+
+    Parameters
+    ----------
+    times, cell : ndarray, shape (num_spikes,)
+        Spike times in s and cells 0 to `num_cells` - 1. Spikes outside the bins do not count.
+    num_cells : int
+        Cells, the silent ones included.
+    start, stop, width : float
+        Seconds; bins are half open, [left, right), and only whole ones are kept.
+
+    Returns
+    -------
+    ndarray of int, shape (num_cells, num_bins)
+    """
+    num_bins = len(bin_edges(start, stop, width)) - 1
+    # A spike on an edge belongs to the bin on its right, although rounding may put it a hair to the left.
+    which = np.floor((np.asarray(times) - start) / width + 1e-6).astype(np.int64)
+    inside = (which >= 0) & (which < num_bins)
+    flat = np.asarray(cell, dtype=np.int64)[inside] * num_bins + which[inside]
+    return np.bincount(flat, minlength=num_cells * num_bins).reshape(num_cells, num_bins)
+
+
+def binned_rate(times: Array, num_cells: int, start: float, stop: float, width: float) -> tuple[Array, Array]:
+    """Population rate in bins.
+
+    Parameters
+    ----------
+    times : ndarray, shape (num_spikes,)
+        Spike times of the whole population, s.
+    num_cells : int
+        Cells, the silent ones included.
+    start, stop, width : float
+        Seconds; as in `spike_counts`.
+
+    Returns
+    -------
+    centres : ndarray, shape (num_bins,)
+        Middle of each bin, s.
+    rate : ndarray, shape (num_bins,)
+        Hz per cell.
+    """
+    edges = bin_edges(start, stop, width)
+    counts = spike_counts(times, np.zeros(len(times), dtype=np.int64), 1, start, stop, width)[0]
+    return (edges[:-1] + edges[1:]) / 2, counts / (max(num_cells, 1) * width)
+
+
+def cv_isi(times: Array, cell: NDArray[np.integer], min_spikes: int = MIN_SPIKES) -> Array:
+    """Coefficient of variation of the inter-spike intervals, one value for each cell that fired often enough.
+
+    0 for a clock, 1 for a Poisson process. A short recording pulls it down: with `n` intervals the sample CV of a
+    Poisson train is about 1 - 1/(n + 2), and intervals longer than the window are never seen.
+
+    Parameters
+    ----------
+    times, cell : ndarray, shape (num_spikes,)
+        Spike times in s and cells (any integers), in any order.
+    min_spikes : int, optional
+        Cells with fewer spikes are left out; at least 3.
+
+    Returns
+    -------
+    ndarray, shape (cells with at least `min_spikes`,)
+        In the order of the cell numbers; empty if there is none.
+
+    Raises
+    ------
+    ValueError
+        If `min_spikes` is below 3, since one interval has no spread.
+    """
+    if min_spikes < 3:
+        raise ValueError(f"the CV of intervals needs at least 3 spikes a cell, got min_spikes={min_spikes}")
+    order = np.lexsort((times, cell))
+    sorted_cell, intervals = np.asarray(cell)[order], np.diff(np.asarray(times)[order])
+    same = sorted_cell[1:] == sorted_cell[:-1]
+    owner, intervals = sorted_cell[1:][same], intervals[same]
+    _, owner, num = np.unique(owner, return_inverse=True, return_counts=True)
+    mean = np.bincount(owner, intervals) / num
+    variance = np.bincount(owner, (intervals - mean[owner]) ** 2) / np.maximum(num - 1, 1)
+    enough = (num + 1 >= min_spikes) & (mean > 0)
+    return np.sqrt(variance[enough]) / mean[enough]
+
+
+def mean_or_nan(values: Array) -> float:
+    """Mean of the values, NaN without a warning if there is none."""
+    return float(np.mean(values)) if np.size(values) else np.nan
+
+
+def rate_skewness(rates: Array) -> float:
+    """Skewness of the distribution of rates over cells: above 0 when a few cells fire much more than most.
+
+    Parameters
+    ----------
+    rates : ndarray, shape (num_cells,)
+        Hz, silent cells included.
+
+    Returns
+    -------
+    float
+        Adjusted Fisher-Pearson coefficient; NaN with fewer than 3 cells or no spread.
+    """
+    if len(rates) < 3 or np.ptp(rates) == 0:
+        return np.nan
+    return float(stats.skew(rates, bias=False))
+
+
+def log_rate_sd(rates: Array) -> float:
+    """Standard deviation of the natural logarithm of the rates of the cells that fired.
+
+    Parameters
+    ----------
+    rates : ndarray, shape (num_cells,)
+        Hz; silent cells have no logarithm and are left out.
+
+    Returns
+    -------
+    float
+        The sigma of a log-normal distribution; NaN with fewer than 2 cells that fired.
+    """
+    active = rates[rates > 0]
+    return float(np.std(np.log(active), ddof=1)) if len(active) > 1 else np.nan
+
+
+def fano_factor(counts: NDArray[np.integer]) -> float:
+    """Variance over mean of the spike count in a bin, averaged over the cells that fired.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (num_cells, num_bins)
+        From `spike_counts`.
+
+    Returns
+    -------
+    float
+        0 for a clock, 1 for a Poisson process; NaN with fewer than 2 bins or without a spike.
+    """
+    if counts.shape[1] < 2:
+        return np.nan
+    active = counts[counts.sum(axis=1) > 0]
+    return mean_or_nan(active.var(axis=1, ddof=1) / active.mean(axis=1)) if len(active) else np.nan
+
+
+def pairwise_correlation(counts: NDArray[np.integer]) -> float:
+    """Mean Pearson correlation of the spike counts over all pairs of cells.
+
+    No pair has to be looked at: for n z-scored rows the mean over pairs is (variance of their sum - n) / (n (n - 1)).
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (num_cells, num_bins)
+        From `spike_counts`. Cells whose count never changes have no correlation and are left out.
+
+    Returns
+    -------
+    float
+        -1 to 1; NaN with fewer than 2 cells or 2 bins left.
+    """
+    if counts.shape[1] < 2:
+        return np.nan
+    varying = counts[np.ptp(counts, axis=1) > 0]
+    num_cells, num_bins = varying.shape
+    if num_cells < 2:
+        return np.nan
+    scores = (varying - varying.mean(axis=1, keepdims=True)) / varying.std(axis=1, keepdims=True)
+    return float((np.sum(scores.sum(axis=0) ** 2) / num_bins - num_cells) / (num_cells * (num_cells - 1)))
+
+
+def spectrum(values: Array, step: float, segment: float = 0.5) -> tuple[Array, Array]:
+    """Power spectral density by Welch's method: Hann windows, half overlapping, each with its mean taken off.
+
+    Parameters
+    ----------
+    values : ndarray, shape (num_samples,)
+        The signal, in any unit u.
+    step : float
+        Seconds between samples.
+    segment : float, optional
+        Length of a window in s; its inverse is the resolution in Hz. Cut to the signal where that is shorter.
+
+    Returns
+    -------
+    frequency : ndarray, shape (num_frequencies,)
+        Hz, from 0 to 1 / (2 `step`).
+    power : ndarray, shape (num_frequencies,)
+        u^2 / Hz. Both empty with fewer than 2 samples.
+    """
+    if len(values) < 2:
+        return np.empty(0), np.empty(0)
+    return signal.welch(values, fs=1 / step, nperseg=min(len(values), max(round(segment / step), 2)))
+
+
+def band_power(frequency: Array, power: Array, low: float, high: float) -> float:
+    """Power between two frequencies.
+
+    Parameters
+    ----------
+    frequency, power : ndarray, shape (num_frequencies,)
+        From `spectrum`: equally spaced Hz, and u^2 / Hz.
+    low, high : float
+        Hz, both ends within.
+
+    Returns
+    -------
+    float
+        u^2; NaN if no frequency falls in the band.
+    """
+    inside = (frequency >= low) & (frequency <= high)
+    return float(np.sum(power[inside]) * (frequency[1] - frequency[0])) if np.any(inside) else np.nan
+
+
+def gamma_index(frequency: Array, power: Array) -> float:
+    """Share of the power from 1 to 200 Hz that lies in the gamma band, 30 to 80 Hz.
+
+    Parameters
+    ----------
+    frequency, power : ndarray, shape (num_frequencies,)
+        From `spectrum`.
+
+    Returns
+    -------
+    float
+        0 to 1; NaN if there is no power.
+    """
+    whole = band_power(frequency, power, *WHOLE_BAND)
+    return band_power(frequency, power, *GAMMA_BAND) / whole if whole > 0 else np.nan
+
+
+def peak_frequency(frequency: Array, power: Array, low: float, high: float) -> float:
+    """Frequency of the highest peak within a band.
+
+    A peak stands above both its neighbours after a running mean over three frequencies, so that a spectrum that only
+    falls has none, instead of a "peak" at the edge of the band.
+
+    Parameters
+    ----------
+    frequency, power : ndarray, shape (num_frequencies,)
+        From `spectrum`.
+    low, high : float
+        Hz.
+
+    Returns
+    -------
+    float
+        Hz; NaN if the band holds no peak.
+    """
+    if len(power) < 5:
+        return np.nan
+    smooth = np.convolve(power, np.ones(3) / 3, mode="same")
+    peaks = 1 + np.flatnonzero((smooth[1:-1] > smooth[:-2]) & (smooth[1:-1] > smooth[2:]))
+    peaks = peaks[(frequency[peaks] >= low) & (frequency[peaks] <= high)]
+    return float(frequency[peaks[np.argmax(smooth[peaks])]]) if len(peaks) else np.nan
+
+
+def lfp_proxy(
+    excitatory: NDArray[np.float64], inhibitory: NDArray[np.float64], lag: int, weight: float
+) -> NDArray[np.float64]:
+    """Weighted sum of synaptic currents that stands for a local field potential (Mazzoni et al. 2015).
+
+    Parameters
+    ----------
+    excitatory, inhibitory : ndarray, shape (num_samples,)
+        Mean synaptic currents of the pyramidal cells, of any sign.
+    lag : int
+        Samples by which the excitatory part comes later, >= 0.
+    weight : float
+        Of the inhibitory part.
+
+    Returns
+    -------
+    ndarray, shape (num_samples,)
+        ``|excitatory(t - lag)| + weight |inhibitory(t)|``; the first `lag` samples repeat the first excitatory value.
+    """
+    late = np.concatenate([np.repeat(excitatory[:1], lag), excitatory])[: excitatory.size]
+    return np.abs(late) + weight * np.abs(inhibitory)

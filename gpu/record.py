@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what the program recorded to what a reader wants: populations, classes, units.
+
+The program records arrays by object and variable, in SI units and over all cells. This module sums them up by
+population and names them; `gpu.layout.RunData` says what comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from circuit import measures
+from circuit.network import BLOCK_SAMPLE, Structure, recorded
+from circuit.populations import POPULATIONS, ranges
+from circuit.receptors import CLASSES, TAGS
+from gpu.layout import RunData
+
+if TYPE_CHECKING:
+    from circuit.config import Experiment
+
+Arrays = Mapping[str, NDArray]
+
+PER_UM, PER_PA, PER_MV = 1e3, 1e12, 1e3  # from mM, A and V
+
+
+def run_data(exp: Experiment, shape: Structure, given: Arrays, outputs: Arrays, completed: float) -> RunData:
+    """Label the outputs of one run.
+
+    Parameters
+    ----------
+    exp : Experiment
+    shape : Structure
+        Of the program that ran.
+    given : mapping
+        `circuit.draw.arrays` of the run.
+    outputs : mapping
+        `gpu.run.RawRun.outputs`.
+    completed : float
+        Simulated fraction of the planned duration.
+    """
+    sizes = dict(shape.num_cells)
+    return RunData(
+        dt=shape.dt,
+        duration=completed * exp.duration.si,
+        sizes=sizes,
+        spikes_step=np.rint(outputs["spikes.t"] / shape.dt).astype(np.int64),
+        spikes_cell=outputs["spikes.i"],
+        column=_column(outputs, sizes["PYR"]),
+        block=_block(exp, shape, given, outputs),
+        classes=CLASSES,
+        lfp=_lfp(exp, shape, outputs, sizes["PYR"]),
+        voltage=_voltage(shape, outputs),
+    )
+
+
+def _column(outputs: Arrays, num_PYR: int) -> dict[str, NDArray]:
+    """Concentrations, and the AMPA current per pyramidal cell: pA, which is pC/s."""
+    return {
+        "time": outputs["column_trace.t"],
+        "glutamate": outputs["column_trace.glutamate"][0] * PER_UM,
+        "drug_concentration": outputs["column_trace.conc_drug"][0] * PER_UM,
+        "ampa_throughput": -outputs["column_trace.I_AMPA_sum"][0] * PER_PA / num_PYR,
+    }
+
+
+def _lfp(exp: Experiment, shape: Structure, outputs: Arrays, num_PYR: int) -> dict[str, NDArray]:
+    excitatory = outputs["column_trace.I_exc_sum"][0] * PER_PA / num_PYR
+    inhibitory = outputs["column_trace.I_inh_sum"][0] * PER_PA / num_PYR
+    readout = exp.numbers.readout
+    lag = round(readout.lfp_delay.si / shape.column_step)
+    proxy = measures.lfp_proxy(excitatory, inhibitory, lag, readout.lfp_GABA_weight.si)
+    return {"time": outputs["column_trace.t"], "excitatory": excitatory, "inhibitory": inhibitory, "lfp": proxy}
+
+
+def _block(exp: Experiment, shape: Structure, given: Arrays, outputs: Arrays) -> dict[str, NDArray]:
+    """Mean blocked fraction by population and class; NaN for a class that a population does not have.
+
+    The two compartments of a cell count by their NMDA conductance with every receptor activated, so that a population
+    without dendritic receptors is represented by its somata alone.
+    """
+    cells = recorded(shape.num_cells, BLOCK_SAMPLE)
+    where = ranges(dict(shape.num_cells))
+    pools = {c: (given[f"cells.g_NMDA_max{c}"] + given[f"cells.g_tonic_max{c}"])[cells] for c in ("", "_d")}
+    times = outputs["block_trace.t"]
+    fraction = np.full((len(POPULATIONS), len(CLASSES), times.size), np.nan)
+    share = np.zeros((len(POPULATIONS), len(CLASSES)))
+    for p, population in enumerate(POPULATIONS):
+        rows = (cells >= where[population].start) & (cells < where[population].stop)
+        weights = {c: pool[rows] for c, pool in pools.items()}
+        total = sum(weight.sum() for weight in weights.values())
+        for k, tag in enumerate(TAGS):
+            share[p, k] = given[f"cells.f_{tag}"][where[population]].mean()
+            blocked = {c: outputs[f"block_trace.block_{tag}{c}"][rows] for c in weights}
+            if share[p, k] > 0:
+                fraction[p, k] = sum(weights[c] @ blocked[c] for c in weights) / total
+    return {"time": times, "fraction": fraction, "share": share}
+
+
+def _voltage(shape: Structure, outputs: Arrays) -> dict[str, NDArray]:
+    if "voltage_trace.t" not in outputs:
+        return {}
+    return {
+        "time": outputs["voltage_trace.t"],
+        "cell": recorded(shape.num_cells, shape.num_traced),
+        "soma": outputs["voltage_trace.v"] * PER_MV,
+        "dendrite": outputs["voltage_trace.v_d"] * PER_MV,
+    }

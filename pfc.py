@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line `pfc`: thin, and the only place that prints.
+
+Whatever takes long to import is imported inside the command that needs it, so that a wrong config is told at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from circuit.errors import UserError
+
+if TYPE_CHECKING:
+    from gpu.progress import Meter
+    from gpu.results import Results
+
+CONFIGS = Path(__file__).resolve().parent / "configs"
+
+config_argument = click.argument("config", type=click.Path())
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one value, such as drug.concentration='3 uM'.",
+)
+device_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="auto, cpp or numpy: what runs the network; auto takes C++ where a compiler works.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Simulate a spiking microcircuit of the prefrontal cortex under ketamine."""
+
+
+@cli.command()
+@config_argument
+@set_option
+def check(config: str, overrides: tuple[str, ...]) -> None:
+    """Check CONFIG without building anything; print everything it resolves to, as YAML."""
+    from circuit.config import load
+    from circuit.yaml_source import dump
+
+    click.echo(dump(load(config, overrides).resolved()), nl=False)
+
+
+@cli.command()
+@click.argument("config", type=click.Path(), default=str(CONFIGS / "baseline.yaml"))
+@set_option
+@click.option("--format", "form", type=click.Choice(["table", "markdown", "latex"]), default="table")
+def parameters(config: str, overrides: tuple[str, ...], form: str) -> None:
+    """Print every number of the model that CONFIG uses, with unit, meaning, source and status; assumed ones first."""
+    from circuit.config import load
+    from circuit.tables import parameter_table
+
+    click.echo(parameter_table(load(config, overrides).numbers, form))
+
+
+@cli.command()
+@config_argument
+@set_option
+def cite(config: str, overrides: tuple[str, ...]) -> None:
+    """Print the BibTeX entries of everything that CONFIG takes a number from."""
+    from circuit.config import read, read_text
+    from circuit.tables import references
+
+    loaded = read(config, overrides)
+    library = next((p for p in (loaded.folder / "references.bib", CONFIGS / "references.bib") if p.is_file()), None)
+    if library is None:
+        raise UserError(
+            f"{loaded.folder / 'references.bib'}: there is no such file; it belongs beside the model's numbers"
+        )
+    click.echo(references(loaded.experiment.numbers, read_text(library), library.name))
+
+
+@cli.command()
+@config_argument
+@set_option
+@click.option("--out", type=click.Path(path_type=Path), help="Results folder; by default a new one under results/.")
+@device_option
+@click.option("--overwrite", is_flag=True, help="Replace the results in --out.")
+@click.option("--figures/--no-figures", "with_figures", default=True, help="Draw the figures and write the report.")
+def run(
+    config: str, overrides: tuple[str, ...], out: Path | None, device: str, overwrite: bool, with_figures: bool
+) -> None:
+    """Simulate CONFIG; leave data, summary, figures and a report in one folder."""
+    from circuit.config import load
+
+    exp = load(config, overrides)
+    from gpu import job
+
+    out = out or Path("results", f"{Path(config).stem}-{time.strftime('%Y%m%d-%H%M%S')}")
+    results = job.perform(exp, out, device, overwrite, _say, _meter)
+    if with_figures:
+        _draw(results, out)
+    click.echo(_closing(results, out))
+
+
+@cli.command()
+@config_argument
+@set_option
+@device_option
+def build(config: str, overrides: tuple[str, ...], device: str) -> None:
+    """Compile the network of CONFIG, so that a later run finds it."""
+    from circuit.config import load
+
+    exp = load(config, overrides)
+    from gpu import job
+
+    made = job.prepare(exp, device, _say, _meter)
+    click.echo(f"{'Compiled' if made.compiled else 'Found'} {made.hash} in {made.seconds:.1f} s.")
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def figures(folder: Path) -> None:
+    """Draw the figures and the report of the results in FOLDER anew."""
+    from gpu.results import Results
+
+    _draw(Results.open(folder), folder)
+    click.echo(f"Report: {folder / 'report.html'}")
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
+def _meter(label: str) -> Meter:
+    from gpu.progress import Meter
+
+    return Meter(label, sys.stderr)
+
+
+def _draw(results: Results, folder: Path) -> None:
+    _say("Drawing the figures.")
+    from figures import make, report
+    from gpu.results import amend_manifest
+
+    start = time.monotonic()
+    try:
+        report.write(results, make.all(results, folder / "figures"), folder / "report.html")
+    except OSError as error:
+        raise UserError(f"The data are safe in {folder}, but the figures could not be written: {error}") from error
+    amend_manifest(folder, timings={"figures_s": round(time.monotonic() - start, 4)})
+
+
+def _closing(results: Results, out: Path) -> str:
+    """Return the last lines of a run: rates and glutamate before and under the drug, and where everything is."""
+    values, windows = results.summary, ("baseline", "drug")
+    keys = {f"{population} (Hz)": f"rate_{population}_{{}}_hz" for population in results.sizes}
+    keys["glutamate (uM)"] = "glutamate_{}_uM"
+    lines = [" " * 15 + "".join(f"{window:>10}" for window in windows)]
+    for label, key in keys.items():
+        found = [values.get(key.format(window)) for window in windows]
+        lines.append(f"{label:<15}" + "".join(f"{'-' if value is None else f'{value:.2f}':>10}" for value in found))
+    if results.interrupted:
+        lines.append(f"Interrupted after {results.duration:.2f} s of simulated time; what was computed is kept.")
+    return "\n".join([*lines, f"Results: {out}"])
+
+
+def main() -> None:
+    """Run the command line; an error that the user can put right is one message on stderr and status 2."""
+    try:
+        cli(prog_name="pfc")
+    except UserError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
