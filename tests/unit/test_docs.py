@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The documents say what the program does: the parameter table is its own, and the commands they name exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import pfc
+from circuit.config import load
+from circuit.tables import parameter_table
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+
+
+def test_parameter_table_is_the_one_of_the_config() -> None:
+    """To renew it: pfc parameters --format markdown > docs/parameters.md."""
+    table = parameter_table(load(ROOT / "configs" / "baseline.yaml").numbers, "markdown")
+    assert (ROOT / "docs" / "parameters.md").read_text().strip() == table.strip()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_exist(document: Path) -> None:
+    named = set(re.findall(r"`pfc ([a-z]+)|^ +pfc ([a-z]+)", document.read_text(), flags=re.MULTILINE))
+    assert {a or b for a, b in named} <= pfc.cli.commands.keys()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)", document.read_text()) if "://" not in link]
+    missing = [link for link in links if not (document.parent / link).exists()]
+    assert not missing
