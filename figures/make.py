@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every figure of a run, in the order in which a reader wants them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from figures import block, diagram, raster, rates, spectra, style, traces
+
+#: File name -> module with ``figure``, ``caption`` and ``alt``.
+FIGURES: dict[str, ModuleType] = {
+    "circuit": diagram,
+    "raster": raster,
+    "rates": rates,
+    "block": block,
+    "glutamate": traces,
+    "spectrum": spectra,
+}
+
+#: Heading of each figure in the report.
+TITLES = {
+    "circuit": "The circuit",
+    "raster": "Spikes",
+    "rates": "Firing rates",
+    "block": "Receptor block",
+    "glutamate": "Glutamate and AMPA throughput",
+    "spectrum": "Field potential",
+}
+
+
+def all(results: Any, outdir: str | Path) -> list[Path]:  # noqa: A001 - read as figures.make.all
+    """Draw every figure as PNG and PDF.
+
+    Parameters
+    ----------
+    results : gpu.results.Results
+        An open run, or any object with the same methods.
+    outdir : str or Path
+        Folder for the files; made if it is not there.
+
+    Returns
+    -------
+    list of Path
+        PNG and PDF of each figure, in the order of `FIGURES`.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written.
+    """
+    return [path for name, module in FIGURES.items() for path in style.save(module.figure(results), Path(outdir), name)]
