@@ -34,9 +34,11 @@ class Structure:
     Attributes
     ----------
     num_cells : tuple of (str, int)
-        Cells by population, in the order of `POPULATIONS`.
+        Cells of one column by population, in the order of `POPULATIONS`.
     num_synapses : tuple of (str, int)
-        Synapses by object.
+        Synapses of all columns by object.
+    num_columns : int
+        Disconnected copies of the circuit.
     dt, column_step, block_step, trace_step : float
         Clocks, s.
     delay_excitation, delay_inhibition : float
@@ -48,6 +50,7 @@ class Structure:
 
     num_cells: tuple[tuple[str, int], ...]
     num_synapses: tuple[tuple[str, int], ...]
+    num_columns: int
     dt: float
     column_step: float
     block_step: float
@@ -58,8 +61,8 @@ class Structure:
     precision: str
 
 
-def structure(exp: Experiment) -> Structure:
-    """Structure of the program that runs `exp`."""
+def structure(exp: Experiment, num_columns: int = 1) -> Structure:
+    """Structure of the program that runs `num_columns` columns like `exp`."""
     numbers = exp.numbers
     counts = sizes(exp.network.num_neurons, schema.fractions(numbers))
     degrees = schema.in_degrees(numbers)
@@ -69,7 +72,8 @@ def structure(exp: Experiment) -> Structure:
         edges["excitation" if source == "PYR" else "inhibition"] += degrees[name] * counts[target]
     return Structure(
         num_cells=tuple(counts.items()),
-        num_synapses=tuple(edges.items()),
+        num_synapses=tuple((name, number * num_columns) for name, number in edges.items()),
+        num_columns=num_columns,
         dt=exp.numerics.dt.si,
         column_step=exp.recording.lfp_step.si,
         block_step=exp.numerics.block_step.si,
@@ -88,7 +92,7 @@ def evenly(where: slice, number: int) -> NDArray[np.int32]:
 
 
 def recorded(num_cells: tuple[tuple[str, int], ...], number: int) -> NDArray[np.int32]:
-    """Indices of the recorded cells, at most `number` of each population, ascending."""
+    """Indices of a column's recorded cells, at most `number` of each population, ascending."""
     where = ranges(dict(num_cells))
     return np.concatenate([evenly(where[pop], number) for pop in POPULATIONS])
 
@@ -117,8 +121,8 @@ def create(shape: Structure, indices: dict[str, tuple[NDArray, NDArray]]) -> dic
         "inhibition": _synapses(b2, "inhibition", cells, equations.INHIBITION, shape.delay_inhibition, indices),
         "readout": _readout(b2, cells, column["column"], indices),
     }
-    traced = recorded(shape.num_cells, shape.num_traced)
-    sampled = recorded(shape.num_cells, BLOCK_SAMPLE)
+    traced = _in_all_columns(shape, recorded(shape.num_cells, shape.num_traced))
+    sampled = _in_all_columns(shape, recorded(shape.num_cells, BLOCK_SAMPLE))
     blocked = [f"block_{k}{c}" for k in TAGS for c in equations.COMPARTMENTS]
     column_variables = ["glutamate", "conc_drug", "I_AMPA_sum", "I_exc_sum", "I_inh_sum"]
     monitors = {
@@ -139,10 +143,21 @@ def create(shape: Structure, indices: dict[str, tuple[NDArray, NDArray]]) -> dic
     return objects | {"network": b2.Network(*members, name="network")}
 
 
+def _size(shape: Structure) -> int:
+    """Cells of one column."""
+    return sum(size for _, size in shape.num_cells)
+
+
+def _in_all_columns(shape: Structure, cells: NDArray[np.int32]) -> NDArray[np.int32]:
+    return (np.arange(shape.num_columns)[:, None] * _size(shape) + cells).ravel()
+
+
 def _column(b2: Any, shape: Structure) -> dict[str, Any]:
-    schedule = b2.TimedArray(np.zeros((SCHEDULE_SAMPLES, 1)) * b2.mmolar, dt=1 * b2.second, name="drug_schedule")
+    schedule = b2.TimedArray(
+        np.zeros((SCHEDULE_SAMPLES, shape.num_columns)) * b2.mmolar, dt=1 * b2.second, name="drug_schedule"
+    )
     group = b2.NeuronGroup(
-        1,
+        shape.num_columns,
         equations.COLUMN,
         method="euler",
         dt=shape.column_step * b2.second,
@@ -155,7 +170,7 @@ def _column(b2: Any, shape: Structure) -> dict[str, Any]:
 
 def _cells(b2: Any, shape: Structure, column: Any) -> Any:
     group = b2.NeuronGroup(
-        sum(size for _, size in shape.num_cells),
+        shape.num_columns * _size(shape),
         equations.cells(),
         method="euler",
         threshold=equations.THRESHOLD,
@@ -164,8 +179,9 @@ def _cells(b2: Any, shape: Structure, column: Any) -> Any:
         name="cells",
         namespace={},
     )
+    column_of_cell = np.repeat(np.arange(shape.num_columns), _size(shape))
     for name in ("glutamate", "conc_drug", "autoreceptor"):
-        setattr(group, name, b2.linked_var(column, name))
+        setattr(group, name, b2.linked_var(column, name, index=column_of_cell))
     # After the read-out has summed what was released since the last step: `drive` sets the count back.
     group.run_regularly(equations.drive(), dt=shape.column_step * b2.second, when="after_groups", name="drive")
     group.run_regularly(equations.block(), dt=shape.block_step * b2.second, when="after_groups", name="block")
