@@ -16,6 +16,9 @@ from figures.timeline import Timeline
 SAMPLES = 20
 SHORTEST_SAMPLE_S = 0.5
 
+#: So many short averages make one sample.
+FINER = 20
+
 QUANTITIES = {
     "glutamate": ("Glutamate (µM)", style.GLUTAMATE),
     "ampa_throughput": ("AMPA throughput\n(pC per PYR cell per s)", style.COLORS["PYR"]),
@@ -57,18 +60,19 @@ def samples(times: np.ndarray, values: np.ndarray, length: float, origin: float 
 
 
 def draw_trace(axes: Axes, results: Any, name: str, course: Timeline) -> Axes:
-    """Draw one quantity: the recording light, samples dark, and a second scale in percent of the baseline window."""
+    """Draw one quantity: short averages light, samples dark, and a second scale in percent of the baseline window."""
     label, color = QUANTITIES[name]
     times, values = timeline.column(results, name)
     axes.set_ylabel(label)
     if not times.size:
         axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", color=style.BASELINE)
         return axes
-    axes.plot(times, values, color=color, alpha=0.35, linewidth=0.4, rasterized=times.size > 20_000)
     onset = course.epochs[0].start if course.epochs else 0.0
+    fine_edges, fine = samples(times, values, sample_length(course) / FINER, onset)
+    axes.plot((fine_edges[:-1] + fine_edges[1:]) / 2, fine, color=color, alpha=0.45, linewidth=0.5)
     edges, means = samples(times, values, sample_length(course), onset)
     axes.stairs(means, np.clip(edges, 0, course.stop), baseline=None, color=color, linewidth=1.4)
-    low, high = np.percentile(values, [0.1, 99.9])
+    low, high = np.nanpercentile(fine, [0.5, 99.5])
     axes.set_ylim(max(0.0, low - 0.25 * (high - low)) if low >= 0 else low, high + 0.12 * (high - low) + 1e-12)
     axes.locator_params(axis="y", nbins=5)
     base = results.mean(name, "baseline") if "baseline" in course.windows else 0.0
@@ -101,7 +105,8 @@ def caption(results: Any) -> str:
     course = Timeline.of(results)
     return (
         "(A) Glutamate outside the synapses and (B) charge through AMPA receptors per pyramidal cell and second: "
-        f"as recorded (light) and as averages of {sample_length(course):.3g} s (steps), the way a microdialysis "
+        f"averages of {1000 * sample_length(course) / FINER:.3g} ms (light) and of {sample_length(course):.3g} s "
+        "(steps), the way a microdialysis "
         "probe reports it, on a much shorter scale. Dashed: mean of the baseline window, 100 % on the right-hand "
         "scale."
     )
