@@ -98,7 +98,7 @@ def run(
     exp = load(config, overrides)
     from gpu import job
 
-    out = out or Path("results", f"{Path(config).stem}-{time.strftime('%Y%m%d-%H%M%S')}")
+    out = out or _new_folder(config)
     results = job.perform(exp, out, device, overwrite, _say, _meter)
     if with_figures:
         _draw(results, out)
@@ -114,10 +114,49 @@ def build(config: str, overrides: tuple[str, ...], device: str) -> None:
     from circuit.config import load
 
     exp = load(config, overrides)
+    from circuit import network
     from gpu import job
 
-    made = job.prepare(exp, device, _say, _meter)
+    made = job.find(network.structure(exp), job.choose(device, _say), _say, _meter)
     click.echo(f"{'Compiled' if made.compiled else 'Found'} {made.hash} in {made.seconds:.1f} s.")
+
+
+@cli.command()
+@config_argument
+@set_option
+@click.option(
+    "--vary", "axes", multiple=True, required=True, metavar="KEY=V,V,...", help="Values of one key; seed=1..8."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the runs' folders; by default a new one.")
+@device_option
+@click.option(
+    "--columns", type=click.IntRange(1), help="Runs that one program does at a time; by default the device's."
+)
+@click.option("--at-once", type=click.IntRange(1), help="Programs that run at a time; by default one a core.")
+@click.option("--overwrite", is_flag=True, help="Replace results that are in --out.")
+def ensemble(
+    config: str,
+    overrides: tuple[str, ...],
+    axes: tuple[str, ...],
+    out: Path | None,
+    device: str,
+    columns: int | None,
+    at_once: int | None,
+    overwrite: bool,
+) -> None:
+    """Simulate CONFIG with every combination of the values of --vary, each as a run of its own."""
+    from circuit.config import load
+    from gpu import ensemble, toolchain
+
+    rows = ensemble.combinations(axes)
+    exps = [load(config, (*overrides, *row)) for row in rows]
+    out = out or _new_folder(config)
+    tasks = [ensemble.Task(exp, out / f"{number:04d}") for number, exp in enumerate(exps)]
+    done = ensemble.perform_all(
+        tasks, device, overwrite, _say, _meter, columns or 1, at_once or (toolchain.cores() if not columns else 1)
+    )
+    ensemble.write_table(out / "runs.csv", rows, done)
+    click.echo(f"{len(done)} of {len(tasks)} runs and their table: {out / 'runs.csv'}")
 
 
 @cli.command()
@@ -128,6 +167,10 @@ def figures(folder: Path) -> None:
 
     _draw(Results.open(folder), folder)
     click.echo(f"Report: {folder / 'report.html'}")
+
+
+def _new_folder(config: str) -> Path:
+    return Path("results", f"{Path(config).stem}-{time.strftime('%Y%m%d-%H%M%S')}")
 
 
 def _say(sentence: str) -> None:

@@ -60,6 +60,11 @@ class Structure:
     num_traced: int
     precision: str
 
+    @property
+    def column_cells(self) -> int:
+        """Cells of one column."""
+        return sum(size for _, size in self.num_cells)
+
 
 def structure(exp: Experiment, num_columns: int = 1) -> Structure:
     """Structure of the program that runs `num_columns` columns like `exp`."""
@@ -143,13 +148,8 @@ def create(shape: Structure, indices: dict[str, tuple[NDArray, NDArray]]) -> dic
     return objects | {"network": b2.Network(*members, name="network")}
 
 
-def _size(shape: Structure) -> int:
-    """Cells of one column."""
-    return sum(size for _, size in shape.num_cells)
-
-
 def _in_all_columns(shape: Structure, cells: NDArray[np.int32]) -> NDArray[np.int32]:
-    return (np.arange(shape.num_columns)[:, None] * _size(shape) + cells).ravel()
+    return (np.arange(shape.num_columns)[:, None] * shape.column_cells + cells).ravel()
 
 
 def _column(b2: Any, shape: Structure) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def _column(b2: Any, shape: Structure) -> dict[str, Any]:
 
 def _cells(b2: Any, shape: Structure, column: Any) -> Any:
     group = b2.NeuronGroup(
-        shape.num_columns * _size(shape),
+        shape.num_columns * shape.column_cells,
         equations.cells(),
         method="euler",
         threshold=equations.THRESHOLD,
@@ -179,7 +179,7 @@ def _cells(b2: Any, shape: Structure, column: Any) -> Any:
         name="cells",
         namespace={},
     )
-    column_of_cell = np.repeat(np.arange(shape.num_columns), _size(shape))
+    column_of_cell = np.repeat(np.arange(shape.num_columns), shape.column_cells)
     for name in ("glutamate", "conc_drug", "autoreceptor"):
         setattr(group, name, b2.linked_var(column, name, index=column_of_cell))
     # After the read-out has summed what was released since the last step: `drive` sets the count back.
@@ -192,7 +192,14 @@ def _synapses(
     b2: Any, name: str, cells: Any, on_pre: str, delay: float, indices: dict[str, tuple[NDArray, NDArray]]
 ) -> Any:
     group = b2.Synapses(
-        cells, cells, equations.WEIGHTS, on_pre=on_pre, delay=delay * b2.second, name=name, namespace={}
+        cells,
+        cells,
+        equations.WEIGHTS,
+        on_pre=on_pre,
+        delay=delay * b2.second,
+        clock=cells.clock,
+        name=name,
+        namespace={},
     )
     i, j = indices[name]
     group.connect(i=i, j=j)

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One run from its experiment to its results folder: draw, build, simulate, label, write."""
+"""From experiments to results folders: build, draw, simulate, label, write.
+
+One run is a network of one column. Several experiments of equal structure can share a network as its columns; each is
+reported as its own run.
+"""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circuit import draw, network
+from circuit import columns, draw, network
 from circuit.errors import RunError
 from gpu import build, devices, progress, provenance, record, results, run
 from gpu.cache import cache_folder
@@ -19,38 +24,40 @@ from gpu.cache import cache_folder
 if TYPE_CHECKING:
     from circuit.config import Experiment
 
+Say = Callable[[str], None]
 #: Makes what shows the progress of one stage, given its name.
 Meters = Callable[[str], AbstractContextManager[progress.OnProgress]]
 
 
-def prepare(exp: Experiment, device: str, say: Callable[[str], None], meters: Meters) -> build.Build:
-    """Find or make the program for `exp`.
+@dataclass(frozen=True)
+class Task:
+    """An experiment and the folder its results go to."""
 
-    Parameters
-    ----------
-    exp : Experiment
-    device : str
-        As for `gpu.devices.choose`.
-    say : callable
-        Called with sentences for the user.
-    meters : callable
-        Makes the display of a stage's progress.
+    exp: Experiment
+    out: Path
+
+
+def choose(device: str, say: Say) -> devices.Device:
+    """Return the device to use (`gpu.devices.choose`) and say which and why."""
+    chosen = devices.choose(device)
+    say(f"Device: {chosen.reason}")
+    return chosen
+
+
+def find(shape: network.Structure, device: devices.Device, say: Say, meters: Meters) -> build.Build:
+    """Find or make the program for a structure.
 
     Raises
     ------
-    UserError
-        If the device cannot work here or the program does not compile.
+    BuildError
+        If it does not compile.
     """
-    chosen = devices.choose(device)
-    say(f"Device: {chosen.reason}")
     with meters("building") as meter:
-        return build.find_or_build(network.structure(exp), chosen, cache_folder(), say, meter)
+        return build.find_or_build(shape, device, cache_folder(), say, meter)
 
 
-def perform(
-    exp: Experiment, out: Path, device: str, overwrite: bool, say: Callable[[str], None], meters: Meters
-) -> results.Results:
-    """Run `exp` and write its results folder, without figures.
+def perform(exp: Experiment, out: Path, device: str, overwrite: bool, say: Say, meters: Meters) -> results.Results:
+    """Run one experiment and write its results folder, without figures.
 
     Interrupted by Ctrl-C while simulating, it writes what was computed and marks it as interrupted.
 
@@ -59,10 +66,14 @@ def perform(
     exp : Experiment
     out : Path
         Results folder; checked before anything else is done.
-    device, say, meters
-        As for `prepare`.
+    device : str
+        As for `gpu.devices.choose`.
     overwrite : bool
         Whether results in `out` may be replaced.
+    say : callable
+        Called with sentences for the user.
+    meters : callable
+        Makes the display of a stage's progress.
 
     Returns
     -------
@@ -74,29 +85,55 @@ def perform(
         With the sentence to show, if any stage fails.
     """
     results.check_destination(out, overwrite)
-    program = prepare(exp, device, say, meters)
+    program = find(network.structure(exp), choose(device, say), say, meters)
+    with meters("simulating") as meter:
+        return run_columns([Task(exp, out)], program, overwrite, meter)[0]
+
+
+def run_columns(
+    tasks: Sequence[Task], program: build.Build, overwrite: bool, on_progress: progress.OnProgress
+) -> list[results.Results]:
+    """Run experiments of equal structure and duration as the columns of one network; write a folder for each.
+
+    The noise inside the program comes from the first experiment's seed; every column has its own part of it.
+
+    Raises
+    ------
+    UserError
+        If the columns differ in something they share, the simulation fails, or a folder cannot be written.
+    """
     start = time.monotonic()
-    given = draw.arrays(exp)
+    exps = [task.exp for task in tasks]
+    shape = network.structure(exps[0], len(exps))
+    parts = [draw.arrays(exp) for exp in exps]
+    try:
+        given = columns.stack(parts, shape.column_cells)
+    except ValueError as error:
+        raise RunError(f"This cannot be one network: {error}") from None
     drawn = time.monotonic()
-    raw = _simulate(exp, program, given, meters)
-    data = record.run_data(exp, network.structure(exp), given, raw.outputs, raw.completed)
-    timings = {"build_s": program.seconds, "draw_s": drawn - start, **raw.timings}
-    manifest = provenance.manifest(
-        device={"name": program.device.name, "reason": program.device.reason},
-        build={"hash": program.hash, "compiled": program.compiled},
-        timings={name: round(seconds, 4) for name, seconds in timings.items()},
-        interrupted=raw.interrupted,
-    )
-    return results.write(out, exp, data, manifest, overwrite)
+    raw = _execute(program, given, exps[0], on_progress)
+    written = []
+    for number, task in enumerate(tasks):
+        outputs = columns.take(raw.outputs, number, len(tasks), shape.column_cells)
+        data = record.run_data(task.exp, shape, parts[number], outputs, raw.completed)
+        timings = {"build_s": program.seconds, "draw_s": drawn - start, **raw.timings}
+        manifest = provenance.manifest(
+            device={"name": program.device.name, "reason": program.device.reason},
+            build={"hash": program.hash, "compiled": program.compiled},
+            column={"number": number, "of": len(tasks), "noise_seed": exps[0].seed},
+            timings={name: round(seconds, 4) for name, seconds in timings.items()},
+            interrupted=raw.interrupted,
+        )
+        written.append(results.write(task.out, task.exp, data, manifest, overwrite))
+    return written
 
 
-def _simulate(exp: Experiment, program: build.Build, given: draw.Arrays, meters: Meters) -> run.RawRun:
+def _execute(program: build.Build, given: draw.Arrays, exp: Experiment, on_progress: progress.OnProgress) -> run.RawRun:
     try:
         workdir = Path(tempfile.mkdtemp(prefix="pfc-run-"))
     except OSError as error:
         raise RunError(f"There is no room for a temporary folder ({error}); set TMPDIR to one with room.") from error
     try:
-        with meters("simulating") as meter:
-            return run.execute(program, given, exp.duration.si, exp.seed, workdir, meter)
+        return run.execute(program, given, exp.duration.si, exp.seed, workdir, on_progress)
     finally:
         shutil.rmtree(workdir, ignore_errors=True)

@@ -128,6 +128,7 @@ def manifest(
     *,
     device: Mapping[str, str],
     build: Mapping[str, Any],
+    column: Mapping[str, int],
     timings: Mapping[str, float],
     interrupted: bool = False,
 ) -> dict[str, Any]:
@@ -139,6 +140,9 @@ def manifest(
         ``name`` and ``reason``, the sentence that says why it was taken.
     build : mapping
         ``hash`` of the structure, and ``compiled``: True if it was built for this run, False if found in the cache.
+    column : mapping
+        ``number`` (from 0) of this run among the columns of one network, ``of`` how many, and ``noise_seed``, which
+        seeded the noise that the network shares.
     timings : mapping
         Seconds: ``build_s``, ``draw_s``, ``simulate_s``, ``collect_s``, ``figures_s``.
     interrupted : bool, optional
@@ -153,6 +157,7 @@ def manifest(
         "status": "interrupted" if interrupted else "complete",
         "device": dict(device),
         "build": dict(build),
+        "column": dict(column),
         "timings": dict(timings),
         "peak_memory": peak_memory(),
         "versions": versions(),

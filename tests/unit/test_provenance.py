@@ -85,6 +85,7 @@ def test_manifest_is_json_and_names_neither_machine_nor_user():
     manifest = provenance.manifest(
         device={"name": "cpp", "reason": "g++ 12 works"},
         build={"hash": "ab12", "compiled": False},
+        column={"number": 0, "of": 1, "noise_seed": 1},
         timings={"simulate_s": 1.5},
         interrupted=True,
     )

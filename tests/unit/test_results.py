@@ -216,7 +216,10 @@ def test_documented_manifest_is_the_one_written(tmp_path, root):
     from gpu.provenance import manifest
 
     known = manifest(
-        device={"name": "cpp", "reason": "g++ works"}, build={"hash": "ab", "compiled": True}, timings={"build_s": 1.0}
+        device={"name": "cpp", "reason": "g++ works"},
+        build={"hash": "ab", "compiled": True},
+        column={"number": 0, "of": 1, "noise_seed": 1},
+        timings={"build_s": 1.0},
     )
     run = write(tmp_path / "run", experiment(), run_data(), known)
     table = (root / "docs/results.md").read_text().split("## manifest.json")[1].split("## summary.json")[0]

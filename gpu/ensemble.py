@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many runs of one config: every combination of the values that some keys take.
+
+A GPU runs them as columns of one network, many at a time; a CPU runs one a core, side by side. The caller says how
+many; what is written does not depend on it, except that columns of one network share a generator of noise.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from circuit import network
+from circuit.errors import ConfigError
+from gpu import build, progress, results
+from gpu.job import Meters, Say, Task, choose, find, run_columns
+
+
+def combinations(axes: Sequence[str]) -> list[tuple[str, ...]]:
+    """Overrides of every run, the last axis fastest.
+
+    Parameters
+    ----------
+    axes : sequence of str
+        ``key=value,value,...``; whole numbers may be given as a range, ``seed=1..8``.
+
+    Returns
+    -------
+    list of tuple of str
+        ``key=value`` for each axis.
+
+    Raises
+    ------
+    ConfigError
+        If an axis is not of this form or a key comes twice.
+    """
+    values = []
+    for axis in axes:
+        key, equals, text = axis.partition("=")
+        found = [value for part in text.split(",") for value in _range(part.strip())]
+        if not (key.strip() and equals and all(found)):
+            raise ConfigError(f"--vary {axis}: needs a key and its values, such as --vary seed=1..8; found {axis!r}")
+        values.append([f"{key.strip()}={value}" for value in found])
+    keys = [axis[0].partition("=")[0] for axis in values]
+    if twice := next((key for n, key in enumerate(keys) if key in keys[:n]), None):
+        raise ConfigError(f"--vary {twice}: is given twice; put all its values into one, such as --vary {twice}=1,2")
+    return list(itertools.product(*values))
+
+
+def _range(text: str) -> list[str]:
+    first, dots, last = text.partition("..")
+    if dots and first.isdecimal() and last.isdecimal():
+        return [str(number) for number in range(int(first), int(last) + 1)]
+    return [text]
+
+
+def write_table(path: Path, rows: Sequence[tuple[str, ...]], done: Sequence[results.Results]) -> None:
+    """Write a CSV file with one line a run: its folder, the values of its axes, and everything in its summary.
+
+    Parameters
+    ----------
+    path : Path
+    rows : sequence of tuple of str
+        From `combinations`, for each of `done`.
+    done : sequence of Results
+    """
+    settings = [dict(override.split("=", 1) for override in row) for row in rows]
+    lines = [{"folder": run.path.name, **axes, **run.summary} for axes, run in zip(settings, done, strict=False)]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+
+
+def chunked(tasks: Sequence[Task], per_program: int) -> Iterator[list[Task]]:
+    """Split tasks, in their order, into those that share a program: equal structure and duration."""
+    alike = itertools.groupby(tasks, key=lambda task: (network.structure(task.exp), task.exp.duration))
+    for _, group in alike:
+        yield from (list(batch) for batch in itertools.batched(group, per_program))
+
+
+def perform_all(
+    tasks: Sequence[Task],
+    device: str,
+    overwrite: bool,
+    say: Say,
+    meters: Meters,
+    per_program: int = 1,
+    at_once: int = 1,
+) -> list[results.Results]:
+    """Run experiments and write their results folders, without figures.
+
+    On Ctrl-C the runs that are simulating write what they have and are marked as interrupted; those that had not begun
+    are left out.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        The folders are checked before anything else is done.
+    device, overwrite, say, meters
+        As for `gpu.job.perform`.
+    per_program : int, optional
+        Columns that one program runs.
+    at_once : int, optional
+        Programs that run at a time.
+
+    Returns
+    -------
+    list of Results
+        In the order of `tasks`.
+
+    Raises
+    ------
+    UserError
+        With the sentence to show, if any stage fails; runs that are written by then stay.
+    """
+    for task in tasks:
+        results.check_destination(task.out, overwrite)
+    chosen = choose(device, say)
+    chunks = list(chunked(tasks, per_program))
+    programs: dict[network.Structure, build.Build] = {}
+    for shape in dict.fromkeys(_shape(chunk) for chunk in chunks):
+        programs[shape] = find(shape, chosen, say, meters)
+
+    with meters("simulating") as meter:
+        joint = _Joint(meter, [len(chunk) for chunk in chunks])
+
+        def work(number: int) -> list[results.Results]:
+            chunk = chunks[number]
+            return run_columns(chunk, programs[_shape(chunk)], overwrite, joint.part(number))
+
+        return [result for group in _side_by_side(work, len(chunks), at_once, joint.stop) for result in group]
+
+
+def _shape(chunk: Sequence[Task]) -> network.Structure:
+    return network.structure(chunk[0].exp, len(chunk))
+
+
+def _side_by_side(
+    work: Callable[[int], list[results.Results]], number: int, at_once: int, stop: threading.Event
+) -> list[list[results.Results]]:
+    """Do `work` for 0 to `number` - 1 in threads (each waits for a program); on Ctrl-C let begun ones end early."""
+    with ThreadPoolExecutor(at_once) as pool:
+        futures = [pool.submit(work, n) for n in range(number)]
+        try:
+            wait(futures, return_when="FIRST_EXCEPTION")
+        except KeyboardInterrupt:
+            stop.set()
+        for future in futures:
+            future.cancel()
+        wait(futures)
+    return [future.result() for future in futures if not future.cancelled()]
+
+
+@dataclass
+class _Joint:
+    """Progress of several parts as one, by weight; passes a request to stop on to each part that is running."""
+
+    show: progress.OnProgress
+    weights: Sequence[int]
+    stop: threading.Event = field(default_factory=threading.Event)
+    _done: dict[int, float] = field(default_factory=dict)
+    _start: float = field(default_factory=time.monotonic)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def part(self, number: int) -> progress.OnProgress:
+        """What the part `number` reports to."""
+        told = False
+
+        def report(completed: float, elapsed_s: float) -> None:
+            nonlocal told
+            if self.stop.is_set() and not told:
+                told = True  # once: a second interrupt would mean "at once, without results"
+                raise KeyboardInterrupt
+            with self._lock:
+                self._done[number] = completed
+                total = sum(self.weights[n] * done for n, done in self._done.items()) / sum(self.weights)
+                self.show(total, time.monotonic() - self._start)
+
+        return report
