@@ -160,6 +160,23 @@ def ensemble(
 
 
 @cli.command()
+@config_argument
+@set_option
+@click.option("--columns", type=click.IntRange(1), default=1, show_default=True, help="Runs in one program.")
+def estimate(config: str, overrides: tuple[str, ...], columns: int) -> None:
+    """Print the memory that a run of CONFIG needs, object by object; status 2 if it does not fit."""
+    from circuit.config import load
+
+    exp = load(config, overrides)
+    from circuit import network
+    from gpu import job, memory
+
+    shape = network.structure(exp, columns)
+    click.echo(memory.table(memory.estimate(shape, exp.duration.si)))
+    job.check_memory(shape, exp.duration.si)
+
+
+@cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def figures(folder: Path) -> None:
     """Draw the figures and the report of the results in FOLDER anew."""

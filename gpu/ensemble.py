@@ -19,7 +19,7 @@ from pathlib import Path
 from circuit import network
 from circuit.errors import ConfigError
 from gpu import build, progress, results
-from gpu.job import Meters, Say, Task, choose, find, run_columns
+from gpu.job import Meters, Say, Task, check_memory, choose, find, run_columns
 
 
 def combinations(axes: Sequence[str]) -> list[tuple[str, ...]]:
@@ -122,8 +122,10 @@ def perform_all(
     """
     for task in tasks:
         results.check_destination(task.out, overwrite)
-    chosen = choose(device, say)
     chunks = list(chunked(tasks, per_program))
+    for chunk in chunks:
+        check_memory(_shape(chunk), chunk[0].exp.duration.si, at_once)
+    chosen = choose(device, say)
     programs: dict[network.Structure, build.Build] = {}
     for shape in dict.fromkeys(_shape(chunk) for chunk in chunks):
         programs[shape] = find(shape, chosen, say, meters)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from circuit import columns, draw, network
 from circuit.errors import RunError
-from gpu import build, devices, progress, provenance, record, results, run
+from gpu import build, devices, memory, progress, provenance, record, results, run
 from gpu.cache import cache_folder
 
 if TYPE_CHECKING:
@@ -42,6 +42,12 @@ def choose(device: str, say: Say) -> devices.Device:
     chosen = devices.choose(device)
     say(f"Device: {chosen.reason}")
     return chosen
+
+
+def check_memory(shape: network.Structure, duration_s: float, at_once: int = 1) -> None:
+    """Refuse, with a sentence, what does not fit into this machine's memory `at_once` times."""
+    room = memory.available()
+    memory.check(memory.estimate(shape, duration_s), room and room // at_once, "this machine")
 
 
 def find(shape: network.Structure, device: devices.Device, say: Say, meters: Meters) -> build.Build:
@@ -85,7 +91,9 @@ def perform(exp: Experiment, out: Path, device: str, overwrite: bool, say: Say, 
         With the sentence to show, if any stage fails.
     """
     results.check_destination(out, overwrite)
-    program = find(network.structure(exp), choose(device, say), say, meters)
+    shape = network.structure(exp)
+    check_memory(shape, exp.duration.si)
+    program = find(shape, choose(device, say), say, meters)
     with meters("simulating") as meter:
         return run_columns([Task(exp, out)], program, overwrite, meter)[0]
 
