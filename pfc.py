@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 
+#: Exit status after Ctrl-C, as a shell expects it.
+INTERRUPTED = 130
+
 config_argument = click.argument("config", type=click.Path())
 set_option = click.option(
     "--set",
@@ -103,6 +106,8 @@ def run(
     if with_figures:
         _draw(results, out)
     click.echo(_closing(results, out))
+    if results.interrupted:
+        raise click.exceptions.Exit(INTERRUPTED)
 
 
 @cli.command()
@@ -157,6 +162,8 @@ def ensemble(
     )
     ensemble.write_table(out / "runs.csv", rows, done)
     click.echo(f"{len(done)} of {len(tasks)} runs and their table: {out / 'runs.csv'}")
+    if len(done) < len(tasks) or any(run.interrupted for run in done):
+        raise click.exceptions.Exit(INTERRUPTED)
 
 
 @cli.command()
@@ -230,10 +237,19 @@ def _closing(results: Results, out: Path) -> str:
 def main() -> None:
     """Run the command line; an error that the user can put right is one message on stderr and status 2."""
     try:
-        cli(prog_name="pfc")
+        sys.exit(cli(prog_name="pfc", standalone_mode=False))
     except UserError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted; what was not finished is not kept.", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # The reader of our output has gone: `pfc parameters | head`.
+        sys.stderr.close()
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def combinations(axes: Sequence[str]) -> list[tuple[str, ...]]:
     for axis in axes:
         key, equals, text = axis.partition("=")
         found = [value for part in text.split(",") for value in _range(part.strip())]
-        if not (key.strip() and equals and all(found)):
+        if not (key.strip() and equals and found and all(found)):
             raise ConfigError(f"--vary {axis}: needs a key and its values, such as --vary seed=1..8; found {axis!r}")
         values.append([f"{key.strip()}={value}" for value in found])
     keys = [axis[0].partition("=")[0] for axis in values]
@@ -147,17 +147,29 @@ def _shape(chunk: Sequence[Task]) -> network.Structure:
 def _side_by_side(
     work: Callable[[int], list[results.Results]], number: int, at_once: int, stop: threading.Event
 ) -> list[list[results.Results]]:
-    """Do `work` for 0 to `number` - 1 in threads (each waits for a program); on Ctrl-C let begun ones end early."""
+    """Do `work` for 0 to `number` - 1 in threads (each waits for a program).
+
+    After Ctrl-C or an error nothing more begins. `stop` is set on Ctrl-C, for what has begun to end early.
+    """
+    closed = threading.Event()
+
+    def begin(n: int) -> list[results.Results]:
+        if closed.is_set():
+            return []
+        try:
+            return work(n)
+        except BaseException:
+            closed.set()
+            raise
+
     with ThreadPoolExecutor(at_once) as pool:
-        futures = [pool.submit(work, n) for n in range(number)]
+        futures = [pool.submit(begin, n) for n in range(number)]
         try:
             wait(futures, return_when="FIRST_EXCEPTION")
         except KeyboardInterrupt:
+            closed.set()
             stop.set()
-        for future in futures:
-            future.cancel()
-        wait(futures)
-    return [future.result() for future in futures if not future.cancelled()]
+    return [future.result() for future in futures]
 
 
 @dataclass
