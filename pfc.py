@@ -184,6 +184,45 @@ def estimate(config: str, overrides: tuple[str, ...], columns: int) -> None:
 
 
 @cli.command()
+@click.argument("config", type=click.Path(), default=str(CONFIGS / "ketamine.yaml"))
+@set_option
+@device_option
+@click.option("--cells", type=click.IntRange(1), help="Cells of a column; by default those of CONFIG.")
+@click.option("--columns", type=click.IntRange(1), default=1, show_default=True, help="Columns of the network.")
+@click.option("--precision", type=click.Choice(["double", "single"]), help="By default that of CONFIG.")
+@click.option("--seconds", type=click.FloatRange(0.001), default=2.0, show_default=True, help="Simulated time.")
+@click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="Runs; the fastest counts.")
+@click.option("--append", type=click.Path(path_type=Path), help="File to add the line to, besides printing it.")
+def benchmark(
+    config: str,
+    overrides: tuple[str, ...],
+    device: str,
+    cells: int | None,
+    columns: int,
+    precision: str | None,
+    seconds: float,
+    repeats: int,
+    append: Path | None,
+) -> None:
+    """Measure build, initialise, simulate and collect; print one line of JSON with hardware and versions."""
+    import json
+
+    from circuit.config import load
+
+    half = f"{seconds / 2:g} s"
+    own = {"network.num_neurons": cells, "numerics.precision": precision, "protocol.t_settle": "0 s"}
+    own |= {"protocol.t_baseline": half, "protocol.t_transition": "0 s", "protocol.t_drug": half}
+    exp = load(config, (*overrides, *(f"{key}={value}" for key, value in own.items() if value is not None)))
+    from gpu import benchmark
+
+    line = json.dumps(benchmark.measure(exp, device, columns, _say, _meter, repeats))
+    if append:
+        with append.open("a") as file:
+            file.write(line + "\n")
+    click.echo(line)
+
+
+@cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def figures(folder: Path) -> None:
     """Draw the figures and the report of the results in FOLDER anew."""
