@@ -114,7 +114,8 @@ def run(
 @config_argument
 @set_option
 @device_option
-def build(config: str, overrides: tuple[str, ...], device: str) -> None:
+@click.option("--columns", type=click.IntRange(1), default=1, show_default=True, help="Runs in one program.")
+def build(config: str, overrides: tuple[str, ...], device: str, columns: int) -> None:
     """Compile the network of CONFIG, so that a later run finds it."""
     from circuit.config import load
 
@@ -122,7 +123,7 @@ def build(config: str, overrides: tuple[str, ...], device: str) -> None:
     from circuit import network
     from gpu import job
 
-    made = job.find(network.structure(exp), job.choose(device, _say), _say, _meter)
+    made = job.find(network.structure(exp, columns), job.choose(device, _say), _say, _meter)
     click.echo(f"{'Compiled' if made.compiled else 'Found'} {made.hash} in {made.seconds:.1f} s.")
 
 
