@@ -134,10 +134,11 @@ autoreceptor : 1 (linked)
 
 THRESHOLD = "v > V_cut"
 
+#: Half a step less, so that rounding of the times does not decide whether a cell is ready a step later.
 RESET = """
 v = V_r
 w += b
-t_ready = t + t_ref
+t_ready = t + t_ref - dt/2
 elapsed = t - t_last
 t_last = t
 """

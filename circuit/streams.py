@@ -30,6 +30,7 @@ def stream(seed: int, purpose: str, *keys: int) -> np.random.Generator:
     purpose : str
         A name in `STREAMS`.
     *keys : int
-        Further numbers, for example the index of a pathway, so that pathways do not depend on each other's sizes.
+        Further numbers, for example the index of a pathway, so that pathways do not depend on each other's sizes. A
+        purpose has as many everywhere: a last key of 0 is the same as none.
     """
     return np.random.default_rng(np.random.SeedSequence([seed, STREAMS[purpose], *keys]))
