@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The column: glutamate in balance, its uptake and autoreceptors by their formulas, the drug on its schedule."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from circuit.draw import SCHEDULE_SAMPLES
+from circuit.populations import POPULATIONS
+from tests.numeric import rig
+from tests.numeric.test_synapses import plasticity
+
+
+@pytest.fixture(scope="module")
+def exp():
+    return rig.experiment()
+
+
+@pytest.fixture(scope="module")
+def column(exp):
+    """The column alone: nothing spikes."""
+    return rig.make(exp).only("column_step")
+
+
+def pool(exp):
+    """Leak, largest uptake (mM/s) and its constant (mM)."""
+    numbers = exp.numbers.glutamate
+    return numbers.leak.si, numbers.uptake_max.si, numbers.uptake_K.si
+
+
+@pytest.mark.parametrize("glutamate", [1e-5, 1e-3, 2e-2, 0.5])
+def test_uptake_is_michaelis_menten(exp, column, glutamate):
+    """One step of the column's clock changes glutamate by leak - V G/(K + G), for any level."""
+    step, (leak, largest, K) = exp.recording.lfp_step.si, pool(exp)
+    column.set_column(glutamate=glutamate, released=0.0).run(step)
+    expected = glutamate + step * (leak - largest * glutamate / (K + glutamate))
+    assert column.column("glutamate") == pytest.approx(expected, rel=1e-12)
+
+
+def test_glutamate_settles_where_uptake_meets_the_leak(exp, column):
+    """K leak/(V - leak); the rate there, 37 /s, leaves nothing of the start after 1 s."""
+    leak, largest, K = pool(exp)
+    column.set_column(glutamate=1e-2).run(1.0)
+    assert column.column("glutamate") == pytest.approx(K * leak / (largest - leak), rel=1e-9)
+
+
+def test_glutamate_falls_as_a_tight_integrator_says(exp, column):
+    """From 100 uM over 0.1 s; Euler's errors add up to at most step/2 times the largest rate, 2 % of the start."""
+    leak, largest, K = pool(exp)
+    solution = solve_ivp(
+        lambda t, G: leak - largest * G / (K + G), (0, 0.1), [0.1], t_eval=np.arange(0.02, 0.11, 0.02), rtol=1e-10
+    )
+    column.set_column(glutamate=0.1)
+    found = [column.run(0.02).column("glutamate") for _ in solution.t]
+    bound = exp.recording.lfp_step.si * largest / K / 2
+    np.testing.assert_allclose(found, solution.y[0][: len(found)], atol=bound * 0.1, rtol=0)
+    assert found[0] > 2 * found[-1]
+
+
+@pytest.mark.parametrize("glutamate", [1e-5, 1e-3, 5e-3, 0.1])
+def test_autoreceptors_follow_glutamate(exp, column, glutamate):
+    """1 - max G^h/(G^h + EC50^h), of the glutamate just computed."""
+    numbers = exp.numbers.glutamate
+    column.set_column(glutamate=glutamate).run(exp.recording.lfp_step.si)
+    G, h, half = column.column("glutamate"), numbers.mGluR_hill.value, numbers.mGluR_EC50.si
+    expected = 1 - numbers.mGluR_max.value * G**h / (G**h + half**h)
+    assert column.column("autoreceptor") == pytest.approx(expected, rel=1e-12)
+
+
+def test_every_spike_of_a_pyramidal_cell_adds_its_glutamate_once(exp):
+    """Uptake, leak and autoreceptors off: glutamate is the sum of what was released, whenever in a step that was.
+
+    The column looks once in ten steps of the cells; none may be lost or counted twice, on its own step or between.
+    """
+    number, dt = 20, exp.numerics.dt.si
+    counts = dict.fromkeys(POPULATIONS, 1) | {"PYR": number}
+    # Three spikes of each cell at all phases of the column's clock; the interneurons' must not count.
+    trains = {k: 0.005 + dt * (k + np.array([0, 60, 127])) for k in range(number)}
+    trains |= {k: 0.006 + dt * np.array([0, 40]) for k in range(number, number + 3)}
+    cells = rig.make(exp, counts).only("cells", "column_step", "drive")
+    off = dict.fromkeys(("glutamate", "uptake_max", "leak", "mGluR_max"), 0.0)
+    cells.set_column(**off | {"glutamate": 1e-3, "autoreceptor": 1.0})
+    cells.set(mean_ext=0.0, mean_ext_d=0.0, g_tonic_max=0.0, g_tonic_max_d=0.0)
+    cells.fire(trains).run(0.03)
+    assert all(cells.spikes(k).size == len(train) for k, train in trains.items())
+    path = exp.numbers.pathways.PYR_to_PYR
+    released = sum(plasticity(path, trains[k]).sum() for k in range(number))
+    expected = exp.numbers.glutamate.release_size.si * released / number
+    assert cells.column("glutamate") - 1e-3 == pytest.approx(expected, rel=1e-9)
+
+
+def test_autoreceptors_scale_release_of_pyramidal_cells_alone(exp):
+    cells = rig.make(exp).only("cells").set_column(autoreceptor=0.6)
+    cells.fire({k: [0.005] for k in range(len(POPULATIONS))}).run(0.007)
+    for target in POPULATIONS:
+        np.testing.assert_allclose(cells.get(f"release_{target}"), [0.6, 1, 1, 1], rtol=1e-12)
+    U = exp.numbers.pathways.PYR_to_PYR.U.value
+    np.testing.assert_allclose(cells.get("released"), [0.6 * U, 0, 0, 0], rtol=1e-12)
+
+
+def test_the_drug_follows_its_schedule():
+    """At every sample of the column further than one sample of the schedule from a step: exactly as configured."""
+    exp = rig.experiment(
+        *(f"protocol.t_{name}={length}" for name, length in (("settle", "0.2 s"), ("baseline", "0.3 s"))),
+        *("protocol.t_transition=0.2 s", "protocol.t_drug=0.6 s"),
+        "drug.schedule=[{time: 0.5 s, concentration: 1 uM}, {time: 0.71 s, concentration: 30 uM},"
+        " {time: 0.9003 s, concentration: 0 uM}, {time: 1.1 s, concentration: 250 nM}]",
+    )
+    column = rig.make(exp).only("column_step").run(exp.duration.si)
+    trace = column.objects["column_trace"]
+    times, found = np.array(trace.t_), np.array(trace.conc_drug_)[0]
+    steps = np.array([time.si for time, _ in exp.drug_steps])
+    near = np.abs(times[:, None] - steps).min(axis=1) <= exp.duration.si / SCHEDULE_SAMPLES
+    expected = exp.concentration_at(times) * 1e-3
+    np.testing.assert_allclose(found[~near], expected[~near], rtol=1e-12)
+    assert near.sum() <= len(steps)
+    assert set(np.round(found * 1e3, 9)) == {0, 1, 30, 0.25}
