@@ -91,8 +91,8 @@ def perform_all(
     overwrite: bool,
     say: Say,
     meters: Meters,
-    per_program: int = 1,
-    at_once: int = 1,
+    per_program: int | None = None,
+    at_once: int | None = None,
 ) -> list[results.Results]:
     """Run experiments and write their results folders, without figures.
 
@@ -106,9 +106,9 @@ def perform_all(
     device, overwrite, say, meters
         As for `gpu.job.perform`.
     per_program : int, optional
-        Columns that one program runs.
+        Columns that one program runs; by default what suits the device.
     at_once : int, optional
-        Programs that run at a time.
+        Programs that run at a time; by default what suits the device.
 
     Returns
     -------
@@ -122,10 +122,11 @@ def perform_all(
     """
     for task in tasks:
         results.check_destination(task.out, overwrite)
-    chunks = list(chunked(tasks, per_program))
+    chosen = choose(device, say)
+    chunks = list(chunked(tasks, per_program or chosen.columns))
+    at_once = min(at_once or chosen.at_once, len(chunks))
     for chunk in chunks:
         check_memory(_shape(chunk), chunk[0].exp.duration.si, at_once)
-    chosen = choose(device, say)
     programs: dict[network.Structure, build.Build] = {}
     for shape in dict.fromkeys(_shape(chunk) for chunk in chunks):
         programs[shape] = find(shape, chosen, say, meters)
