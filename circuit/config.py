@@ -19,7 +19,7 @@ from circuit.errors import ConfigError
 from circuit.experiment import RELATIONS, Experiment, Recording, Settings
 from circuit.parameter import Model, Parameter
 from circuit.populations import sizes
-from circuit.schema import Parameters, check_sizes, fractions
+from circuit.schema import Parameters, check_sizes, fractions, short_delays
 from circuit.sentences import FILE_KEYS, elsewhere, few, key_paths, model_class, tell
 from circuit.units import did_you_mean, shown
 from circuit.yaml_source import MAX_CHARACTERS, Node, Place, Problems, Source, merge, parse, scalar
@@ -306,6 +306,11 @@ def _check_together(tree: Node, settings: Settings | None, numbers: Parameters |
                 problems.add(node.at, keys, sentence)
     if numbers and sections["network"]:
         _check_size(tree, numbers, sections["network"].num_neurons, sections["recording"], problems)
+    if numbers and sections["numerics"]:
+        for name, sentence in short_delays(numbers, sections["numerics"].dt):
+            keys = ("parameters", "synapses", name)
+            node, _ = tree.follow(keys)
+            problems.add(node.at, keys, sentence)
 
 
 def _check_size(tree: Node, numbers: Parameters, size: int, recording: Recording | None, problems: Problems) -> None:

@@ -7,9 +7,12 @@ not load. Overrides in an experiment follow the same tree.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from circuit import units
 from circuit.parameter import Model, Parameter
 from circuit.populations import POPULATIONS, sizes, split
+from circuit.units import Quantity
 
 
 class Population(Model):
@@ -42,12 +45,12 @@ class Cell(Model):
     V_r: Parameter[units.Voltage]
     a: Parameter[units.Conductance]
     b: Parameter[units.Current]
-    tau_w: Parameter[units.Time]
+    tau_w: Parameter[units.TimeConstant]
     t_ref: Parameter[units.Time]
-    tau_AMPA: Parameter[units.Time]
-    tau_NMDA: Parameter[units.Time]
-    tau_GABA: Parameter[units.Time]
-    tau_GABA_d: Parameter[units.Time]
+    tau_AMPA: Parameter[units.TimeConstant]
+    tau_NMDA: Parameter[units.TimeConstant]
+    tau_GABA: Parameter[units.TimeConstant]
+    tau_GABA_d: Parameter[units.TimeConstant]
     NMDA_ratio: Parameter[units.NonNegative]
     NMDA_ratio_ext: Parameter[units.NonNegative]
     fraction_GluN2CD: Parameter[units.Fraction]
@@ -71,9 +74,9 @@ class Pathway(Model):
 
     p: Parameter[units.Fraction]
     g: Parameter[units.Conductance]
-    U: Parameter[units.Fraction]
-    tau_rec: Parameter[units.Time]
-    tau_fac: Parameter[units.Time]
+    U: Parameter[units.PositiveFraction]
+    tau_rec: Parameter[units.TimeConstant]
+    tau_fac: Parameter[units.TimeConstant]
 
 
 class Pathways(Model):
@@ -117,22 +120,22 @@ class Synapses(Model):
     apical_fraction: Parameter[units.Fraction]
     apical_scale: Parameter[units.Positive]
     gate_alpha: Parameter[units.InverseTime]
-    gate_tau_rise: Parameter[units.Time]
+    gate_tau_rise: Parameter[units.TimeConstant]
 
 
 class Drive(Model):
     """Afferents from outside the column, as an Ornstein-Uhlenbeck AMPA conductance and its NMDA part."""
 
-    tau: Parameter[units.Time]
+    tau: Parameter[units.TimeConstant]
     sd: Parameter[units.NonNegative]
-    activation: Parameter[units.Fraction]
+    activation: Parameter[units.PositiveFraction]
 
 
 class ReceptorClass(Model):
     """One class of NMDA receptor subunits."""
 
-    K_Mg: Parameter[units.Concentration]
-    EC50_glutamate: Parameter[units.Concentration]
+    K_Mg: Parameter[units.Affinity]
+    EC50_glutamate: Parameter[units.Affinity]
 
 
 class Receptors(Model):
@@ -149,7 +152,7 @@ class Receptors(Model):
 class BlockerAffinity(Model):
     """A blocker's affinity for one receptor class, magnesium-free."""
 
-    IC50: Parameter[units.Concentration]
+    IC50: Parameter[units.Affinity]
 
 
 class Blocker(Model):
@@ -175,9 +178,9 @@ class Glutamate(Model):
     release_size: Parameter[units.Concentration]
     leak: Parameter[units.ConcentrationRate]
     uptake_max: Parameter[units.ConcentrationRate]
-    uptake_K: Parameter[units.Concentration]
+    uptake_K: Parameter[units.Affinity]
     mGluR_max: Parameter[units.Fraction]
-    mGluR_EC50: Parameter[units.Concentration]
+    mGluR_EC50: Parameter[units.Affinity]
     mGluR_hill: Parameter[units.Positive]
 
 
@@ -224,8 +227,9 @@ def check_sizes(numbers: Parameters, num_neurons: int) -> None:
     Raises
     ------
     ValueError
-        If the shares do not add up to 1, a pathway needs more presynaptic cells than there are, or a delay exceeds a
-        presynaptic refractory period (the finished increment would be overwritten before it is delivered).
+        If the shares do not add up to 1, a pathway needs more presynaptic cells than there are, a delay exceeds a
+        presynaptic refractory period (the finished increment would be overwritten before it is delivered), or an NMDA
+        gate rises more slowly than it decays (`circuit.receptors.gate_jump` has no value there).
     """
     shares = fractions(numbers)
     if abs(sum(shares.values()) - 1) > 1e-6:
@@ -248,3 +252,16 @@ def check_sizes(numbers: Parameters, num_neurons: int) -> None:
                 f"the delay of {delay.value} is longer than the refractory period of {source}, {t_ref.value}; "
                 "a second spike would overwrite the first one's release before it arrives"
             )
+        rise, decay = numbers.synapses.gate_tau_rise, getattr(numbers.cells, source).tau_NMDA
+        if rise.si >= decay.si:
+            raise ValueError(
+                f"synapses.gate_tau_rise, {rise.value}, must be below cells.{source}.tau_NMDA, {decay.value}"
+            )
+
+
+def short_delays(numbers: Parameters, dt: Quantity) -> Iterator[tuple[str, str]]:
+    """Name and sentence of each delay below a time step: its spikes would arrive before their release is computed."""
+    for name in ("delay_excitation", "delay_inhibition"):
+        delay = getattr(numbers.synapses, name).value
+        if delay.exact < dt.exact:
+            yield name, f"must be at least one time step (numerics.dt is {dt}); found {delay}"

@@ -253,6 +253,27 @@ OVERRIDES = {
         ["drug.name=none", "drug.concentration=1 uM"],
         "--set drug.concentration: is 1 uM, but drug.name",
     ),
+    "time constant of nothing": (
+        ["parameters.drive.tau=0 ms"],
+        "--set parameters.drive.tau: must be more than 0 ms; found 0 ms",
+    ),
+    "affinity of nothing": (
+        ["parameters.receptors.GluN2AB.K_Mg=0 uM"],
+        "--set parameters.receptors.GluN2AB.K_Mg: must be more than 0 uM; found 0 uM",
+    ),
+    "no release": (
+        ["parameters.pathways.PYR_to_PV.U=0"],
+        "--set parameters.pathways.PYR_to_PV.U: must be more than 0 and at most 1; found 0",
+    ),
+    "delay below a step": (
+        ["parameters.synapses.delay_inhibition=40 us"],
+        "--set parameters.synapses.delay_inhibition: must be at least one time step (numerics.dt is 0.1 ms)",
+        "found 0.04 ms",
+    ),
+    "gate that rises too slowly": (
+        ["parameters.synapses.gate_tau_rise=80 ms"],
+        "synapses.gate_tau_rise, 80 ms, must be below cells.PV.tau_NMDA, 70 ms",
+    ),
     "several": (["seed=-1", "drug.nam=none"], "--set seed: must be at least 0", "\n--set drug.nam: unknown key"),
 }
 
