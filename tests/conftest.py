@@ -3,48 +3,59 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import subprocess
+import tempfile
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from circuit.errors import UserError
+from gpu import devices
 
 # The first example may have to import half of SciPy, and a shared machine may stall: time is no property of the code.
 settings.register_profile("pfc", deadline=None)
 settings.load_profile("pfc")
 
 
+@cache
 def _missing(marker: str) -> str | None:
     """Why tests with this marker cannot run here; None if they can."""
     if marker == "gcc" and not any(map(shutil.which, ("g++", "clang++", "c++"))):
         return "no C++ compiler on PATH"
-    if marker == "nvcc" and not shutil.which("nvcc"):
-        return "no nvcc on PATH"
-    if marker == "gpu" and not _has_gpu():
-        return "no NVIDIA GPU"
+    if marker not in ("nvcc", "gpu"):
+        return None
+    with tempfile.TemporaryDirectory(prefix="pfc-test-") as folder:
+        try:
+            devices.choose("cuda", Path(folder), to_run=marker == "gpu")
+        except UserError as error:
+            return str(error)
     return None
 
 
-def _has_gpu() -> bool:
-    try:
-        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return "GPU" in listing.stdout
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip, never fail, where a machine lacks what a test needs."""
-    used = {marker.name for item in items for marker in item.iter_markers()}
-    reasons = {name: _missing(name) for name in ("gcc", "nvcc", "gpu") if name in used}
-    for item in items:
-        for name, reason in reasons.items():
-            if reason and item.get_closest_marker(name):
-                item.add_marker(pytest.mark.skip(reason=reason))
+    for marker in item.iter_markers():
+        if reason := _missing(marker.name):
+            pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The project's folder."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache of this session: no test reads or fills the user's own, and each network is compiled once.
+
+    Set PFC_CACHE to keep the builds from one session to the next.
+    """
+    with pytest.MonkeyPatch.context() as environment:
+        if not os.environ.get("PFC_CACHE"):
+            environment.setenv("PFC_CACHE", str(tmp_path_factory.mktemp("builds")))
+        yield Path(os.environ["PFC_CACHE"])

@@ -18,6 +18,8 @@ from tests.numeric import rig
 
 VOLTAGES = np.array([-80, -75, -70, -66, -60, -55, -50, -45, -40, -20]) * 1e-3
 CELLS = np.tile(VOLTAGES, len(POPULATIONS))
+#: V, by compartment: the dendrite of a cell is not where its soma is.
+HELD = {"": CELLS, "_d": CELLS[::-1]}
 #: Coarse clocks: with all else held still the update is exact for a step of any length, and long runs become cheap.
 COARSE = ("numerics.dt=0.5 ms", "numerics.block_step=50 ms", "recording.lfp_step=100 ms", "recording.trace_step=1 s")
 FAST = 1e4
@@ -37,13 +39,13 @@ def network(exp):
 
 @pytest.fixture
 def held(network):
-    """The cells, still at `CELLS` (V), with activated fraction `p` everywhere and a drug concentration in mM."""
+    """The cells, still at `HELD`, with activated fraction `p` everywhere and a drug concentration in mM."""
 
     def held(concentration, p=0.5, start=0.0, acceleration=1.0):
         blocks = {f"block_{k}{c}": start for k in TAGS for c in ("", "_d")}
         activation = {f"{pool}{c}": 0.0 for pool in ("g_NMDA", "g_NMDA_ext") for c in ("", "_d")}
         activation |= {f"p_tonic_{k}": p for k in TAGS}
-        network.set(v=CELLS, v_d=CELLS, block_acceleration=acceleration, **blocks, **activation)
+        network.set(v=HELD[""], v_d=HELD["_d"], block_acceleration=acceleration, **blocks, **activation)
         return network.set_column(conc_drug=concentration)
 
     return held
@@ -67,8 +69,8 @@ def blocks(cells):
 @pytest.mark.parametrize("concentration", [1e-5, 3e-4, 1e-3, 1e-2, 0.1])
 def test_steady_state_is_c_over_c_plus_IC50(exp, held, concentration):
     """At every voltage and in both classes."""
-    for (name, _), found in blocks(held(concentration, acceleration=FAST).run(1.0)).items():
-        on, off = rates(exp, name, CELLS)
+    for (name, c), found in blocks(held(concentration, acceleration=FAST).run(1.0)).items():
+        on, off = rates(exp, name, HELD[c])
         expected = concentration / (concentration + off / on)
         np.testing.assert_allclose(found, expected, rtol=1e-9)
         k_on = exp.numbers.drugs.ketamine.k_on.si
@@ -90,8 +92,8 @@ def test_steady_state_does_not_depend_on_activation(held):
 def test_onset_follows_its_time_constant(exp, held, p):
     """b(t) = b_inf (1 - exp(-t/tau)), tau = 1/(p (k_on c B + k_off)): exactly, since the update is exponential."""
     concentration, duration = 1e-3, 2.0
-    for (name, _), found in blocks(held(concentration, p=p).run(duration)).items():
-        on, off = rates(exp, name, CELLS)
+    for (name, c), found in blocks(held(concentration, p=p).run(duration)).items():
+        on, off = rates(exp, name, HELD[c])
         tau = 1 / (p * (on * concentration + off))
         expected = concentration / (concentration + off / on) * -np.expm1(-duration / tau)
         np.testing.assert_allclose(found, expected, rtol=1e-10)
@@ -99,8 +101,8 @@ def test_onset_follows_its_time_constant(exp, held, p):
 
 def test_offset_follows_k_off(exp, held):
     """Without drug, from fully blocked: exp(-p k_off t)."""
-    for (name, _), found in blocks(held(0.0, p=0.5, start=1.0).run(2.0)).items():
-        np.testing.assert_allclose(found, np.exp(-0.5 * rates(exp, name, CELLS)[1] * 2.0), rtol=1e-10)
+    for (name, c), found in blocks(held(0.0, p=0.5, start=1.0).run(2.0)).items():
+        np.testing.assert_allclose(found, np.exp(-0.5 * rates(exp, name, HELD[c])[1] * 2.0), rtol=1e-10)
 
 
 def test_onset_on_the_shipped_clocks():
@@ -119,7 +121,7 @@ def test_activation_is_synaptic_plus_tonic_and_at_most_one(exp, held):
         pool = cells.get(f"g_NMDA_max{c}")
         cells.set(**{f"g_NMDA{c}": 0.4 * fraction * pool, f"g_NMDA_ext{c}": 0.6 * fraction * pool})
     for (name, c), found in blocks(cells.run(duration)).items():
-        on, off = rates(exp, name, CELLS)
+        on, off = rates(exp, name, HELD[c])
         p = min(synaptic[c] + 0.1, 1.0)
         solution = solve_ivp(
             lambda t, b, p=p, on=on, off=off: p * (on * concentration * (1 - b) - off * b),

@@ -69,15 +69,18 @@ def test_autoreceptors_follow_glutamate(exp, column, glutamate):
     assert column.column("autoreceptor") == pytest.approx(expected, rel=1e-12)
 
 
-def test_every_spike_of_a_pyramidal_cell_adds_its_glutamate_once(exp):
+@pytest.mark.parametrize("step", ["1 ms", "5 ms"])
+def test_every_spike_of_a_pyramidal_cell_adds_its_glutamate_once(step):
     """Uptake, leak and autoreceptors off: glutamate is the sum of what was released, whenever in a step that was.
 
-    The column looks once in ten steps of the cells; none may be lost or counted twice, on its own step or between.
+    The column looks once in many steps of the cells; none may be lost or counted twice, on its own step or between, nor
+    when a cell fires twice between two looks.
     """
+    exp = rig.experiment(f"recording.lfp_step={step}")
     number, dt = 20, exp.numerics.dt.si
     counts = dict.fromkeys(POPULATIONS, 1) | {"PYR": number}
-    # Three spikes of each cell at all phases of the column's clock; the interneurons' must not count.
-    trains = {k: 0.005 + dt * (k + np.array([0, 60, 127])) for k in range(number)}
+    # Four spikes of each cell at all phases of the column's clock; the interneurons' must not count.
+    trains = {k: 0.005 + dt * (k + np.array([0, 22, 60, 127])) for k in range(number)}
     trains |= {k: 0.006 + dt * np.array([0, 40]) for k in range(number, number + 3)}
     cells = rig.make(exp, counts).only("cells", "column_step", "drive")
     off = dict.fromkeys(("glutamate", "uptake_max", "leak", "mGluR_max"), 0.0)
@@ -98,6 +101,34 @@ def test_autoreceptors_scale_release_of_pyramidal_cells_alone(exp):
         np.testing.assert_allclose(cells.get(f"release_{target}"), [0.6, 1, 1, 1], rtol=1e-12)
     U = exp.numbers.pathways.PYR_to_PYR.U.value
     np.testing.assert_allclose(cells.get("released"), [0.6 * U, 0, 0, 0], rtol=1e-12)
+
+
+def test_read_outs_sum_the_currents_of_the_pyramidal_cells():
+    """By hand from conductances and voltages of three of them; interneurons do not count."""
+    counts = dict.fromkeys(POPULATIONS, 2) | {"PYR": 3}
+    exp, rng, number = rig.experiment(), np.random.default_rng(), sum(counts.values())
+    cells = rig.make(exp, counts).only()
+    names = [
+        f"{key}{c}" for key in ("g_AMPA", "g_NMDA", "g_GABA", "g_ext", "g_NMDA_ext", "g_tonic_AB") for c in ("", "_d")
+    ]
+    g = {name: rng.uniform(0.1, 1, number) * 1e-9 for name in names}
+    v = {"": rng.uniform(-80e-3, -40e-3, number), "_d": rng.uniform(-80e-3, -40e-3, number)}
+    blocked = {c: rng.uniform(0, 1, number) for c in ("", "_d")}
+    cells.set(**g, **{f"v{c}": v[c] for c in v}, **{f"block_AB{c}": blocked[c] for c in v})
+    cells.run(exp.recording.lfp_step.si)
+    synapses, receptors = exp.numbers.synapses, exp.numbers.receptors
+    assert exp.numbers.cells.PYR.fraction_GluN2CD.value == 0  # one class is all there is to sum
+    AMPA, excitatory, inhibitory = 0.0, 0.0, 0.0
+    for c in ("", "_d"):
+        K = receptors.GluN2AB.K_Mg.si * np.exp(receptors.slope_Mg.si * (v[c] - receptors.V_Mg.si))
+        opened = (g[f"g_NMDA{c}"] + g[f"g_NMDA_ext{c}"] + g[f"g_tonic_AB{c}"]) * (1 - blocked[c])
+        driving = v[c] - synapses.E_exc.si
+        AMPA += (g[f"g_AMPA{c}"] * driving)[:3].sum()
+        excitatory += ((g[f"g_AMPA{c}"] + g[f"g_ext{c}"] + opened / (1 + receptors.Mg.si / K)) * driving)[:3].sum()
+        inhibitory += (g[f"g_GABA{c}"] * (v[c] - synapses.E_GABA.si))[:3].sum()
+    assert cells.column("I_AMPA_sum") == pytest.approx(AMPA, rel=1e-12)
+    assert cells.column("I_exc_sum") == pytest.approx(excitatory, rel=1e-12)
+    assert cells.column("I_inh_sum") == pytest.approx(inhibitory, rel=1e-12)
 
 
 def test_the_drug_follows_its_schedule():

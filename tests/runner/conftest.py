@@ -11,6 +11,7 @@ import pytest
 
 from circuit.errors import UserError
 from gpu import build, devices, run
+from tests.cuda import emulation
 from tests.runner import toy
 
 MODEL = "tests.runner.toy"
@@ -33,10 +34,26 @@ def cpp(cache: Path) -> devices.Device:
         pytest.skip(str(error))
 
 
-@pytest.fixture(scope="session", params=[pytest.param("cpp", marks=pytest.mark.gcc), "numpy"])
-def built(request: pytest.FixtureRequest, cache: Path) -> build.Build:
+# Each as Python, so that a test can choose the device again in another process; the last stands in for a GPU.
+DEVICES = {
+    "cpp": "devices.choose('cpp', cache)",
+    "numpy": "devices.choose('numpy', cache)",
+    "cuda": "devices.choose('cuda', cache)",
+    "cuda-emulated": "emulation.device()",
+}
+MARKS = {"cpp": [pytest.mark.gcc], "cuda": [pytest.mark.gpu], "cuda-emulated": [pytest.mark.gcc, pytest.mark.slow]}
+
+
+@pytest.fixture(scope="session", params=[pytest.param(name, marks=MARKS.get(name, ())) for name in DEVICES])
+def chosen(request: pytest.FixtureRequest) -> str:
+    """Python that makes the device, out of `devices`, `emulation` and `cache`."""
+    return DEVICES[request.param]
+
+
+@pytest.fixture(scope="session")
+def built(chosen: str, cache: Path) -> build.Build:
     """The toy network, ready to run, on each device."""
-    device = request.getfixturevalue("cpp") if request.param == "cpp" else devices.choose("numpy", cache)
+    device = eval(chosen, {"devices": devices, "emulation": emulation, "cache": cache})
     return build.find_or_build(toy.Structure(), device, cache, nothing, model=MODEL)
 
 
