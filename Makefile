@@ -4,7 +4,7 @@
 #   PYTHON=path    the interpreter it is made with (default: the first Python 3.12 or 3.13 that works)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test setup lock lint clean
+.PHONY: help run test setup cuda lock lint clean
 SHELL := /bin/bash
 
 VENV ?= .venv
@@ -48,12 +48,23 @@ $(READY): requirements.txt pyproject.toml
 	$(PIP) --no-deps --no-build-isolation -e .; \
 	rm -f "$(VENV)/.unfinished"; touch "$@"
 
-# uv only writes this file; nobody needs it to use the project. No address gets in: whoever installs uses their own index.
-lock: ## write requirements.txt anew from pyproject.toml (needs uv)
+cuda: $(VENV)/.cuda ## add a CUDA compiler to the environment (400 MB): for a GPU's driver without a toolkit, or one without cuRAND
+	@echo "$(VENV) has a CUDA compiler; pfc doctor --device cuda tries it"
+
+$(VENV)/.cuda: requirements-cuda.txt $(READY)
+	@$(PIP) --require-hashes -r requirements-cuda.txt
+	@touch "$@"
+
+# uv only writes these files; nobody needs it to use the project. No address gets in: whoever installs uses their own
+# index.
+LOCK = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+    --no-header --python-version 3.12
+EXTRA = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["cuda"])
+lock: ## write requirements.txt and requirements-cuda.txt anew from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv on PATH: pip install uv" >&2; exit 1; }
 	@set -euo pipefail; py=$$($(find_python)); \
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
-	  --group dev --python "$$py" --python-version 3.12 pyproject.toml -o requirements.txt
+	$(LOCK) --group dev --python "$$py" pyproject.toml -o requirements.txt; \
+	"$$py" -c '$(EXTRA)' | $(LOCK) --python "$$py" - -o requirements-cuda.txt
 
 lint: $(READY) ## check style and formatting mistakes
 	@"$(VENV)/bin/ruff" check .

@@ -36,7 +36,7 @@ device_option = click.option(
     "--device",
     default="auto",
     show_default=True,
-    help="auto, cpp or numpy: what runs the network; auto takes C++ where a compiler works.",
+    help="auto, cuda, cpp or numpy: what runs the network; auto takes the first of them that works.",
 )
 
 
@@ -123,7 +123,7 @@ def build(config: str, overrides: tuple[str, ...], device: str, columns: int) ->
     from circuit import network
     from gpu import job
 
-    made = job.find(network.structure(exp, columns), job.choose(device, _say), _say, _meter)
+    made = job.find(network.structure(exp, columns), job.choose(device, _say, to_run=False), _say, _meter)
     click.echo(f"{'Compiled' if made.compiled else 'Found'} {made.hash} in {made.seconds:.1f} s.")
 
 
@@ -138,7 +138,7 @@ def build(config: str, overrides: tuple[str, ...], device: str, columns: int) ->
 @click.option(
     "--columns", type=click.IntRange(1), help="Runs that one program does at a time; by default the device's."
 )
-@click.option("--at-once", type=click.IntRange(1), help="Programs that run at a time; by default one a core.")
+@click.option("--at-once", type=click.IntRange(1), help="Programs that run at a time; by default the device's.")
 @click.option("--overwrite", is_flag=True, help="Replace results that are in --out.")
 def ensemble(
     config: str,
@@ -152,15 +152,13 @@ def ensemble(
 ) -> None:
     """Simulate CONFIG with every combination of the values of --vary, each as a run of its own."""
     from circuit.config import load
-    from gpu import ensemble, toolchain
+    from gpu import ensemble
 
     rows = ensemble.combinations(axes)
     exps = [load(config, (*overrides, *row)) for row in rows]
     out = out or _new_folder(config)
     tasks = [ensemble.Task(exp, out / f"{number:04d}") for number, exp in enumerate(exps)]
-    done = ensemble.perform_all(
-        tasks, device, overwrite, _say, _meter, columns or 1, at_once or (toolchain.cores() if not columns else 1)
-    )
+    done = ensemble.perform_all(tasks, device, overwrite, _say, _meter, columns, at_once)
     ensemble.write_table(out / "runs.csv", rows, done)
     click.echo(f"{len(done)} of {len(tasks)} runs and their table: {out / 'runs.csv'}")
     if len(done) < len(tasks) or any(run.interrupted for run in done):
@@ -231,6 +229,19 @@ def figures(folder: Path) -> None:
 
     _draw(Results.open(folder), folder)
     click.echo(f"Report: {folder / 'report.html'}")
+
+
+@cli.command()
+@device_option
+def doctor(device: str) -> None:
+    """Say what is here to run on, what is missing and what to do; status 1 if the device does not work."""
+    from gpu import doctor
+
+    report = doctor.examine(device)
+    for finding in report.findings:
+        click.echo(f"{'ok' if finding.works else 'no':<4}{finding.what:<17}{finding.found}")
+    click.echo(report.verdict)
+    sys.exit(0 if report.works else 1)
 
 
 def _new_folder(config: str) -> Path:

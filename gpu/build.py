@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 MODEL = "circuit.network"
 DESCRIPTION = "build.json"
+# Modules and, with a suffix, other files beside this one whose text shapes the program, besides the model's own.
+SOURCES = ("gpu.compile",)
+CUDA_SOURCES = (*SOURCES, "gpu.cuda_code", "cuda_vectors.h")
 
 
 @dataclass(frozen=True)
@@ -181,12 +184,13 @@ def load(folder: Path, device: Device, *, compiled: bool = False, seconds: float
 def structure_hash(structure: DataclassInstance, device: Device, model: str = MODEL) -> str:
     """Return 16 hexadecimal digits that change with whatever changes the program.
 
-    These are the structure, the text of the model's `SOURCES` and of ``gpu.compile``, Brian2's version, and for a
-    compiled device the compiler, its flags and the processor.
+    These are the structure, the text of the model's `SOURCES` and of ours, Brian2's version, and for a compiled device
+    the compiler, its flags and the processor.
     """
+    ours = CUDA_SOURCES if device.name == "cuda" else SOURCES
     identity = {
         "structure": asdict(structure),
-        "sources": {name: _source(name) for name in (*_model_sources(model), "gpu.compile")},
+        "sources": {name: _source(name) for name in (*_model_sources(model), *ours)},
         "brian2": importlib.metadata.version("brian2"),
         "device": device.identity,
     }
@@ -204,7 +208,9 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _source(module: str) -> str:
-    """Return a module's text without importing it."""
+    """Return the text of a file beside this one, or of a module without importing it."""
+    if module.endswith(".h"):
+        return Path(__file__).with_name(module).read_text()
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"No module named {module!r}, which shapes the compiled network", name=module)

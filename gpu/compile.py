@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -19,13 +20,16 @@ from typing import Any
 
 import numpy as np
 
-from gpu import progress
+from gpu import cuda_code, progress
 from gpu.build import DESCRIPTION, Index, Output, Variable
 
 REPORT_PERIOD_S = 0.25
 # The generated main() has these as constants; we want them at run time.
 SEED = 'brian::_random_generators[0].seed(std::stoul(std::getenv("PFC_SEED")));'
 DURATION = 'std::stod(std::getenv("PFC_DURATION"))'
+# Two clocks that tick at once are apart by rounding, after 64 s by more than Brian2 takes for the same time; then it
+# does the two parts of a step one after the other.
+CLOCKS = "#define Clock_epsilon 1e-14", "#define Clock_epsilon 1e-9"
 REPORT = f'std::cout << "{progress.PREFIX} " << completed << " " << elapsed << std::endl;'
 # Once the loop has ended, a second Ctrl-C must not kill the writing of what it computed.
 KEEP_RESULTS = "std::signal(SIGINT, SIG_IGN);"
@@ -36,7 +40,7 @@ def main() -> None:
     """Build what request.json in the working directory asks for, in the working directory."""
     folder = Path.cwd()
     request = json.loads((folder / "request.json").read_text())
-    make = {"cpp": _cpp, "numpy": _numpy}[request["device"]]
+    make = {"cpp": _cpp, "cuda": _cuda, "numpy": _numpy}[request["device"]]
     description = make(request, folder)
     (folder / DESCRIPTION).write_text(json.dumps(description | request, indent=1))
 
@@ -51,12 +55,13 @@ def create(request: Mapping[str, Any], indices: Mapping[str, tuple[np.ndarray, n
     indices : mapping of str to (i, j), optional
         Cell indices of the edges of each `Synapses`.
     """
-    from brian2 import prefs
+    from brian2 import defaultclock, prefs, second
 
     model = importlib.import_module(request["model"])
     structure = model.Structure(**{name: _frozen(value) for name, value in request["structure"].items()})
     prefs.core.default_float_dtype = {"double": np.float64, "single": np.float32}[structure.precision]
     prefs.core.stop_on_keyboard_interrupt = True
+    defaultclock.dt = structure.dt * second  # Of objects without a clock of their own; no other belongs here.
     if request["device"] == "numpy":
         prefs.codegen.target = "numpy"
     return model.create(structure, indices or _placeholders(structure))
@@ -95,27 +100,87 @@ def describe(objects: Mapping[str, Any], file_of: Callable[[Any], str], index_fi
 
 
 def _cpp(request: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Generate and compile the C++ program; a CUDA program is the same steps with brian2cuda's device and names."""
-    from brian2 import device, prefs, second, set_device
+    """Generate and compile the C++ program."""
+    start = time.monotonic()
+    description, network = _generate(request, folder, "cpp_standalone", {"main": SEED}, REPORT)
+    _replace_once(folder / MAIN, f"{network}.run(1.0, ", f"{network}.run({DURATION}, ")
+    _replace_once(folder / "network.cpp", *CLOCKS)
+    (folder / "make.deps").touch()  # Brian2's makefile would preprocess every file once more to find dependencies.
+    toolchain = request["toolchain"]
+    variables = {
+        "CXX": toolchain["compiler"],
+        "OPTIMISATIONS": " ".join(toolchain["flags"]),
+        "LFLAGS": " ".join(toolchain["link_flags"]),
+    }
+    _make(folder, variables, len(list(folder.rglob("*.cpp"))), request["cores"], start)
+    return description
+
+
+def _cuda(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Generate, revise and compile the CUDA program; needs no GPU."""
+    import brian2cuda  # noqa: F401  # Makes its device known.
+    from brian2 import prefs
 
     start = time.monotonic()
+    toolchain = request["toolchain"]
+    backend = prefs.devices.cuda_standalone.cuda_backend
+    backend.detect_gpus = backend.detect_cuda = False
+    backend.gpu_id = 0  # The first that CUDA_VISIBLE_DEVICES shows.
+    backend.compute_capability = int(toolchain["architectures"][0]) / 10
+    backend.cuda_runtime_version = float(toolchain["release"])
+    backend.cuda_path = str(Path(toolchain["nvcc"]).parents[1])
+    code = {"before_start": cuda_code.NEEDS_GPU, "main": cuda_code.SEED}
+    description, _ = _generate(request, folder, "cuda_standalone", code, cuda_code.REPORT)
+    _replace_once(folder / "network.cu", *CLOCKS)
+    cuda_code.revise(folder)
+    # The largest first, so that the last core is not left alone with it; brian2cuda also writes an empty one.
+    sources = sorted(folder.rglob("*.cu"), key=lambda file: -file.stat().st_size)
+    compiler = (toolchain["nvcc"], f"-ccbin={toolchain['host']}")
+    variables = {
+        "SRCS": " ".join(str(file.relative_to(folder)) for file in sources if file.stat().st_size),
+        "NVCC": shlex.join((toolchain["launcher"], *compiler) if toolchain["launcher"] else compiler),
+        "NVCCFLAGS": shlex.join(("-I.", *toolchain["flags"])),
+        "LFLAGS": shlex.join(toolchain["link_flags"]),
+    }
+    _make(folder, variables, len(sources), request["cores"], start)
+    return description
+
+
+def _generate(
+    request: dict[str, Any], folder: Path, standalone: str, code: Mapping[str, str], report: str
+) -> tuple[dict[str, Any], str]:
+    """Write the sources of a program; return what build.json says and the name of the network.
+
+    Parameters
+    ----------
+    request : dict
+        As for `create`.
+    folder : Path
+    standalone : str
+        Brian2's name of the device.
+    code : mapping of str to str
+        Statements to insert, by Brian2's name of the place.
+    report : str
+        Statement that reports progress.
+    """
+    from brian2 import device, prefs, second, set_device
+
     prefs.codegen.cpp.extra_compile_args = []  # The flags go to make, all in one place.
     # Brian2 adds the Python environment's folders, which the program does not need and would be bound to.
     prefs.codegen.cpp.include_dirs = prefs.codegen.cpp.library_dirs = prefs.codegen.cpp.runtime_library_dirs = []
-    set_device("cpp_standalone", directory=str(folder), build_on_run=False)
-    device.insert_code("main", SEED)
+    set_device(standalone, directory=str(folder), build_on_run=False)
+    for place, statements in code.items():
+        device.insert_code(place, statements)
     objects = create(request)
     device.apply_run_args()  # Here and not just before the loop, so that a run can set delays too.
     device.insert_code("after_network_run", KEEP_RESULTS)
     network = objects["network"]
-    network.run(1 * second, report=REPORT, report_period=REPORT_PERIOD_S * second, namespace={})
+    network.run(1 * second, report=report, report_period=REPORT_PERIOD_S * second, namespace={})
     device.build(directory=str(folder), compile=False, run=False)
-    _replace_once(folder / MAIN, f"{network.name}.run(1.0, ", f"{network.name}.run({DURATION}, ")
     description = describe(objects, device.get_array_filename, _index_files(device, objects))
     for entry in description["indices"].values():
         (folder / entry["file"]).unlink()  # Placeholders, as large as the edges; each run brings its own.
-    _make(folder, request["toolchain"], request["cores"], start)
-    return description
+    return description, network.name
 
 
 def _numpy(request: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -190,12 +255,10 @@ def _replace_once(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
-def _make(folder: Path, toolchain: Mapping[str, Any], cores: int, start: float) -> None:
-    """Compile, saying after each file how far it is."""
-    (folder / "make.deps").touch()  # Brian2's makefile would preprocess every file once more to find dependencies.
-    total = len(list(folder.rglob("*.cpp"))) + 1
-    flags, link_flags = " ".join(toolchain["flags"]), " ".join(toolchain["link_flags"])
-    command = ["make", f"-j{cores}", f"CXX={toolchain['compiler']}", f"OPTIMISATIONS={flags}", f"LFLAGS={link_flags}"]
+def _make(folder: Path, variables: Mapping[str, str], num_files: int, cores: int, start: float) -> None:
+    """Compile and link, saying after each file how far it is."""
+    command = ["make", f"-j{cores}", *(f"{name}={value}" for name, value in variables.items())]
+    total = num_files + 1
     # A pipe of its own, so that this process alone holds the one to the parent, who sees at once when it dies.
     make = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     for done, text in enumerate(make.stdout):

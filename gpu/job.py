@@ -37,9 +37,9 @@ class Task:
     out: Path
 
 
-def choose(device: str, say: Say) -> devices.Device:
+def choose(device: str, say: Say, to_run: bool = True) -> devices.Device:
     """Return the device to use (`gpu.devices.choose`) and say which and why."""
-    chosen = devices.choose(device)
+    chosen = devices.choose(device, to_run=to_run)
     say(f"Device: {chosen.reason}")
     return chosen
 

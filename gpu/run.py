@@ -24,6 +24,8 @@ from gpu.build import Build, Index, Variable, environment
 TAIL_LINES = 20
 # Brian2's program says these on its output and still ends with status 0.
 COMPLAINTS = re.compile(r"^(Error |Could not |Cannot set )")
+# What brian2cuda's program says of every kernel, and nobody needs to read before an error.
+CHATTER = ("INFO", "\t", "Number of s")
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,8 @@ def _watch(process: subprocess.Popen[str], tail: deque[str], on_progress: progre
     interrupted = False
     while True:
         try:
-            tail.extend(progress.follow(process.stdout, on_progress))
+            lines = progress.follow(process.stdout, on_progress)
+            tail.extend(line for line in lines if not line.startswith(CHATTER))
             process.wait()
             return interrupted
         except KeyboardInterrupt:

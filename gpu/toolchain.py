@@ -18,8 +18,10 @@ from circuit.errors import BuildError
 # so gpu.run looks for it in the results.
 FLAGS = ("-O3", "-ffast-math", "-std=c++17", "-w")
 # Flags that some compilers refuse; each is dropped by itself. Brian2's generated loops need some 60 alias checks,
-# more than GCC's default limit, above which it gives up vectorising.
-OPTIONAL_FLAGS = ("-march=native", "--param=vect-max-version-for-alias-checks=1000")
+# more than GCC's default limit, above which it gives up vectorising. The environment variable PFC_MARCH replaces
+# "native", for programs that shall run on other processors than the one they are built on.
+NATIVE = "-march=native"
+OPTIONAL_FLAGS = (NATIVE, "--param=vect-max-version-for-alias-checks=1000")
 # At link time the same flag sets flush-to-zero, without which decayed gates run into slow denormal numbers.
 LINK_FLAGS = ("-ffast-math",)
 
@@ -98,16 +100,28 @@ def cores() -> int:
 
 
 def _identify(compiler: str, cache: Path) -> Toolchain:
-    flags = FLAGS + OPTIONAL_FLAGS
+    optional = tuple(_for_processor(compiler) if flag == NATIVE else flag for flag in OPTIONAL_FLAGS)
+    flags = FLAGS + optional
     macros = _macros(compiler, flags)
     if macros is None:
-        flags = FLAGS + tuple(flag for flag in OPTIONAL_FLAGS if _macros(compiler, (flag,)) is not None)
+        flags = FLAGS + tuple(flag for flag in optional if _macros(compiler, (flag,)) is not None)
         macros = _macros(compiler, flags) or ""
     version = _call([compiler, "--version"]).stdout.partition("\n")[0].strip()
     identity = "\n".join((compiler, version, *flags, *LINK_FLAGS, macros))
     fingerprint = hashlib.sha256(identity.encode()).hexdigest()[:16]
     _probe_once(compiler, flags, cache / f"compiler-{fingerprint}.ok")
     return Toolchain(compiler, version, flags, LINK_FLAGS, fingerprint)
+
+
+def _for_processor(compiler: str) -> str:
+    """Return the flag that names the processor to compile for, the user's if there is one."""
+    wanted = os.environ.get("PFC_MARCH")
+    if wanted and _macros(compiler, (f"-march={wanted}",)) is None:
+        raise BuildError(
+            f"PFC_MARCH is {wanted!r}, and {compiler} knows no -march={wanted}: name one that it knows, such as "
+            "x86-64-v3, or unset it."
+        )
+    return f"-march={wanted}" if wanted else NATIVE
 
 
 def _macros(compiler: str, flags: tuple[str, ...]) -> str | None:

@@ -85,16 +85,17 @@ def test_the_hash_is_the_same_for_the_same_things(cache: Path):
     assert one == other
 
 
-def test_a_warm_run_does_not_import_brian2(built: build.Build, cache: Path, arrays: dict, tmp_path: Path):
+def test_a_warm_run_does_not_import_brian2(built: build.Build, chosen: str, cache: Path, arrays: dict, tmp_path: Path):
     np.savez(tmp_path / "arrays.npz", **arrays)
     script = f"""
         import sys
         from pathlib import Path
         import numpy as np
         from gpu import build, devices, run
+        from tests.cuda import emulation
         from tests.runner import toy
-        device = devices.choose({built.device.name!r}, Path({str(cache)!r}))
-        found = build.find_or_build(toy.Structure(), device, Path({str(cache)!r}), print, model={MODEL!r})
+        cache = Path({str(cache)!r})
+        found = build.find_or_build(toy.Structure(), {chosen}, cache, print, model={MODEL!r})
         workdir = Path({str(tmp_path)!r}, "run")
         run.execute(found, dict(np.load({str(tmp_path / "arrays.npz")!r})), 0.1, 1, workdir)
         print(found.compiled, "brian2" in sys.modules)

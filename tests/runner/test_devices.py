@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 from pathlib import Path
 
@@ -79,8 +80,19 @@ def test_a_flag_the_compiler_refuses_is_dropped(cpp: devices.Device, compiler, t
     assert found.fingerprint != cpp.toolchain.fingerprint
 
 
-def test_cuda_and_unknown_devices_are_refused_with_a_sentence(cache: Path):
-    with pytest.raises(UserError, match="CUDA device comes with the next version"):
-        devices.choose("cuda", cache)
+@pytest.mark.gcc
+def test_programs_for_another_processor(cpp: devices.Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    known = "x86-64" if platform.machine() == "x86_64" else "armv8-a"
+    monkeypatch.setenv("PFC_MARCH", known)
+    found = toolchain.find(tmp_path)
+    assert f"-march={known}" in found.flags
+    assert "-march=native" not in found.flags
+    assert found.fingerprint != cpp.toolchain.fingerprint
+    monkeypatch.setenv("PFC_MARCH", "z80")
+    with pytest.raises(UserError, match="PFC_MARCH is 'z80', and .* knows no -march=z80: name one that it knows"):
+        devices.choose("cpp", tmp_path)
+
+
+def test_unknown_devices_are_refused_with_a_sentence(cache: Path):
     with pytest.raises(UserError, match="no device 'tpu'; there are auto, cpp, numpy, cuda"):
         devices.choose("tpu", cache)

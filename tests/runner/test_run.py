@@ -25,8 +25,16 @@ Execute = Callable[..., run.RawRun]
 LONG_S = 1e4  # Some 30 s of computing if nobody stops it.
 
 
+def spikes(raw: run.RawRun) -> np.ndarray:
+    """Times and cells, by time and then by cell: a GPU records those of one step in any order."""
+    times, cells = raw.outputs["spikes.t"], raw.outputs["spikes.i"]
+    return np.stack([times, cells])[:, np.lexsort((cells, times))]
+
+
 def equal(one: run.RawRun, other: run.RawRun) -> bool:
-    return all(np.array_equal(one.outputs[name], other.outputs[name]) for name in one.outputs)
+    """Whether two runs spiked alike, and differ otherwise by rounding alone: a GPU adds up in no fixed order."""
+    same_spikes = np.array_equal(spikes(one), spikes(other))
+    return same_spikes and np.allclose(one.outputs["traces.g"], other.outputs["traces.g"], rtol=1e-9, atol=0)
 
 
 def only(source: int, arrays: dict) -> dict:
@@ -154,11 +162,12 @@ def test_ctrl_c_keeps_what_was_computed(built: build.Build, arrays: dict, execut
             os.kill(os.getpid(), signal.SIGINT)
 
     pressed: list[float] = []
-    result = execute(built, arrays, LONG_S, on_progress=press_once)
+    long_s = LONG_S / 10 if built.device.name == "cuda" else LONG_S  # CUDA makes room for all samples at once.
+    result = execute(built, arrays, long_s, on_progress=press_once)
     assert result.interrupted
     assert pressed[0] <= result.completed < 1
     samples = result.outputs["traces.t"].size
-    assert samples == pytest.approx(result.completed * LONG_S / toy.Structure.trace_step, abs=1)
+    assert samples == pytest.approx(result.completed * long_s / toy.Structure.trace_step, abs=1)
     assert result.outputs["traces.g"].shape == (10, samples)
 
 

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What do we change in the CUDA project that brian2cuda writes, and why?
+
+Each revision below is a function from sources to sources, and its docstring is the reason; docs/known_issues.md tells
+them to users. A revision finds exactly the text it expects or stops the build, so that another brian2cuda cannot be
+changed by half.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from gpu import progress
+
+Sources = dict[str, str]
+"""The text of every file of the project that is compiled or included, by its path in it."""
+
+VECTORS = Path(__file__).with_name("cuda_vectors.h")
+DURATION = 'std::stod(std::getenv("PFC_DURATION"))'
+SEED = 'random_number_buffer.set_seed(std::stoull(std::getenv("PFC_SEED")));'
+# brian2cuda sets std::cout to few digits, hence printf.
+REPORT = f'std::printf("{progress.PREFIX} %.6g %.6g\\n", completed, elapsed); std::fflush(stdout);'
+NEEDS_GPU = """
+{
+    int num_gpus = 0;
+    const cudaError_t status = cudaGetDeviceCount(&num_gpus);
+    if (status != cudaSuccess || num_gpus == 0) {
+        std::cerr << "No GPU can be used here ("
+                  << (status == cudaSuccess ? "none is visible" : cudaGetErrorString(status))
+                  << "); pfc doctor --device cuda says what is missing." << std::endl;
+        return 1;
+    }
+}
+"""
+
+_ADD = re.compile(r"^\s*(\w+)\.add\(&(\w+), (\w+)\);\n", re.MULTILINE)
+_IN_VECTORS = {"host_vector", "device_vector", "raw_pointer_cast"}
+
+
+def revise(folder: Path) -> None:
+    """Revise the project in `folder`, before it is compiled.
+
+    Raises
+    ------
+    RuntimeError
+        If a file does not hold what brian2cuda 1.0b1 writes.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in (".cu", ".h"))
+    sources = {str(path.relative_to(folder)): path.read_text() for path in paths}
+    for revision in REVISIONS:
+        sources = revision(sources)
+    for name, text in sources.items():
+        (folder / name).write_text(text)
+
+
+def schedule(main: str) -> dict[str, str]:
+    """Return the clock of every function that the network calls, in the order of a time step."""
+    return {function: clock for _, clock, function in _ADD.findall(main) if function != "NULL"}
+
+
+def duration_at_run_time(sources: Sources) -> Sources:
+    """The duration comes from the environment: one program serves every length."""
+    return _edit(sources, "main.cu", (r"(\w+)\.run\(1\.0, ", rf"\1.run({DURATION}, "))
+
+
+def scope_of_reset(sources: Sources) -> Sources:
+    """The reset of a group that reads a shared variable does not compile.
+
+    brian2cuda writes what is the same for all cells and what differs between them into one scope, and a shared variable
+    is declared in both.
+    """
+    for name in _code_objects(sources, "int neuron_id = _events[_idx];"):
+        changes = (r"(    _idx = neuron_id;\n)", r"\1    {\n"), (r"\n}\n(\s*void _run_)", r"\n    }\n}\n\1")
+        sources = _edit(sources, name, *changes)
+    return sources
+
+
+def own_vectors(sources: Sources) -> Sources:
+    """Vectors without Thrust, whose headers are most of the compile time (gpu/cuda_vectors.h).
+
+    Left alone if the project uses more of Thrust than its vectors: a monitor of a part of a group does.
+    """
+    used = {word for text in sources.values() for word in re.findall(r"(?<!/)\bthrust::(\w+)", text)}
+    if used - _IN_VECTORS:
+        return sources
+    with_generators = set(_code_objects(sources, r"\bcurand_(?!kernel)\w+\s*\(", regular=True))
+    revised = {}
+    for name, text in sources.items():
+        text = re.sub(r"^#include <thrust/\S+>\n", "", text, flags=re.MULTILINE).replace("thrust::", "pfc::")
+        revised[name] = ("#include <curand_kernel.h>\n" if name in with_generators else "") + text
+    state = "struct curandStateXORWOW;\ntypedef struct curandStateXORWOW curandState;\n"
+    revised = _edit(revised, "objects.h", (r"#include <curand_kernel\.h>\n", f'#include "{VECTORS.name}"\n{state}'))
+    revised = _edit(revised, "objects.cu", (r"#include <curand_kernel\.h>\n", ""))
+    return revised | {VECTORS.name: VECTORS.read_text()}
+
+
+def queue_of_its_clock(sources: Sources) -> Sources:
+    """The queue of delayed spikes moves on when its cells' clock ticks, not with every clock of the network.
+
+    As written, a clock that is no multiple of the cells' loses spikes and shortens delays (brian2cuda issue 222).
+    """
+    clocks = schedule(sources["main.cu"])
+    changes = []
+    for space in _event_spaces(sources):
+        clock = clocks.get(f"_run_{_group(space)}_spike_thresholder_codeobject")
+        if clock is None:
+            raise _unexpected("main.cu", f"a threshold for {space}")
+        moment = f"        const bool ticks{space} = curclocks.count(&brian::{clock}) > 0;\n"
+        changes += [
+            (r"(?=        for\(std::set<BaseClock\*>::iterator i=curclocks\.begin\(\))", moment),
+            (rf"(?=brian::current_idx{space} = )", f"if (ticks{space}) "),
+        ]
+    return _edit(sources, "network.cu", *changes)
+
+
+def delay_by_its_clock(sources: Sources) -> Sources:
+    """Whether a spike can have arrived is asked of the pathway's clock, not of Brian2's default clock."""
+    clocks = schedule(sources["main.cu"])
+    for name in _code_objects(sources, "_pre_codeobject<<<"):
+        clock = clocks[f"_run_{Path(name).stem}"]
+        changes = (
+            (r"\bdefaultclock\.timestep\[0\] >= ", f"{clock}.timestep[0] >= "),
+            (r"(bid_offset,\s*)\w+\.timestep\[0\]", rf"\1{clock}.timestep[0]"),
+        )
+        sources = _edit(sources, name, *changes)
+    return sources
+
+
+def counts_read_once(sources: Sources) -> Sources:
+    """How many cells spiked is copied from the GPU once a step, by the spike monitor, and kept for the pathways.
+
+    As written, every pathway copies it again, and each copy waits for the GPU.
+    """
+    steps = list(schedule(sources["main.cu"]))
+    for space in _event_spaces(sources):
+        monitors = _code_objects(sources, f"int32_t* _eventspace = dev{space}[")
+        pathways = _code_objects(sources, f"&dev{space}[")
+        pathways = [name for name in pathways if "cudaMemcpy(&num_spiking_neurons," in sources[name]]
+        if not monitors or not pathways or "_num_events_subgroup" not in sources[monitors[0]]:
+            continue
+        order = [steps.index(f"_run_{Path(name).stem}") for name in (monitors[0], *pathways)]
+        if order[0] != min(order):
+            continue
+        counts = f"spike_counts{space}"
+        keep = f"{counts}.resize(dev{space}.size());\n{counts}[current_idx{space}] = _num_events;\n"
+        sources = _edit(sources, monitors[0], (r"(?=// Get the number of events\n_N = _num_events;)", keep))
+        vector = "std::vector<int32_t>"
+        sources = _edit(sources, "objects.h", ("(?=extern int num_parallel_blocks;)", f"extern {vector} {counts};\n"))
+        sources = _edit(sources, "objects.cu", ("(?=int brian::num_parallel_blocks;)", f"{vector} brian::{counts};\n"))
+        copy = r"cudaMemcpy\(&num_spiking_neurons,\s*&dev\w+\[(\w+)\]\[[^;]*?cudaMemcpyDeviceToHost\);"
+        for name in pathways:
+            sources = _edit(sources, name, (copy, rf"num_spiking_neurons = {counts}[\1];"))
+    return sources
+
+
+def random_numbers_when_drawn(sources: Sources) -> Sources:
+    """Random numbers are moved on by the clocks on which some are drawn, not once for every clock of the network.
+
+    Nothing but work is lost otherwise: noise of a 1 ms clock was made ten times too often and more.
+    """
+    main = sources["main.cu"]
+    drawing = {clock for function, clock in schedule(main).items() if _draws(sources, function)}
+
+    def keep(line: re.Match[str]) -> str:
+        return line[0] if line[3] != "_run_random_number_buffer" or line[2] in drawing else ""
+
+    return sources | {"main.cu": _ADD.sub(keep, main)}
+
+
+def traces_as_long_as_recorded(sources: Sources) -> Sources:
+    """A recording that was cut short by Ctrl-C is written up to there; as written, with the room of the whole run."""
+    end, cells = r"temp_array\w+\[0\]\.size\(\)", r"; j\+\+\)\s*\{\s*for\(int i = 0; i < _num__array_(\w+)__indices;"
+    loop = rf"(for\(int j = 0; j < ){end}({cells})"
+    text = re.sub(loop, r"\1_array_\3_N[0]\2", sources["objects.cu"])
+    if "[0].size(); j++" in text:
+        raise _unexpected("objects.cu", "the end of a recording")
+    return sources | {"objects.cu": text}
+
+
+def failures_that_end(sources: Sources) -> Sources:
+    """A file of values that cannot be read ends the program; as written, it goes on with zeros."""
+    failure = r'(std::cerr << "(?:Error reading|Could not read) \'"[^;]*;)(\s*return;)?'
+    text, count = re.subn(failure, r"{ \1 std::exit(1); }", sources["objects.cu"])
+    if count != 3:
+        raise _unexpected("objects.cu", failure, count)
+    text = re.sub(r'(std::cout << "Error opening static array [^;]*;)', r"\1 std::exit(1);", text)
+    return sources | {"objects.cu": text}
+
+
+def no_search_for_repeats(sources: Sources) -> Sources:
+    """Whether two cells are connected twice matters only without atomic operations, and finding out takes long."""
+    if any("_multiple_pre_post" in sources[name] for name in _code_objects(sources, "_pre_codeobject<<<")):
+        return sources
+    search = (r"std::map<std::pair<int32_t, int32_t>, int32_t> source_target_count;\n.*?(?=// Check\n)", "")
+    for name in _code_objects(sources, "source_target_count"):
+        if "dynamic_array" not in re.search(r"source_target_count\[source_target\]\+\+", sources[name])[0]:
+            sources = _edit(sources, name, search)
+    return sources
+
+
+def one_copy_of_lists(sources: Sources) -> Sources:
+    """The lists of every cell's synapses go to the GPU in one copy; as written, in one for each cell."""
+    lists = "h_vec_synapse_ids_by_pre[i]"
+    copy = r"CUDA_SAFE_CALL\(\s*cudaMemcpy\(h_ptr_d_ptr_synapse_ids_by_pre\[i\],[^;]*\);"
+    append = f"all_synapse_ids.insert(all_synapse_ids.end(), {lists}.begin(), {lists}.end());"
+    whole = (
+        "    CUDA_SAFE_CALL(cudaMemcpy(d_ptr_synapse_ids, all_synapse_ids.data(), "
+        "sizeof(int32_t) * all_synapse_ids.size(), cudaMemcpyHostToDevice));\n"
+    )
+    end = r"(    \}  // end for loop through connectivity matrix\n)"
+    for name in _code_objects(sources, "h_vec_synapse_ids_by_pre"):
+        if "h_vec_delays_by_pre[i]" not in sources[name]:  # Of one delay; others need more than this.
+            start = (r"(?=    // loop through connectivity matrix \[)", "    std::vector<int32_t> all_synapse_ids;\n")
+            sources = _edit(sources, name, start, (copy, append), (end, rf"\1{whole}"))
+    return sources
+
+
+def no_profiler(sources: Sources) -> Sources:
+    """No header and call for a profiler, which not every toolkit has and none needs."""
+    changes = (r'#include "cuda_profiler_api\.h"\n', ""), (r"\s*CUDA_SAFE_CALL\(cudaProfilerStop\(\)\);", "")
+    return _edit(sources, "main.cu", *changes)
+
+
+REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
+    duration_at_run_time,
+    scope_of_reset,
+    queue_of_its_clock,
+    delay_by_its_clock,
+    counts_read_once,
+    random_numbers_when_drawn,
+    traces_as_long_as_recorded,
+    failures_that_end,
+    no_search_for_repeats,
+    one_copy_of_lists,
+    no_profiler,
+    own_vectors,
+)
+
+
+def _edit(sources: Sources, name: str, *changes: tuple[str, str]) -> Sources:
+    """Make each change, (pattern, replacement), at the one place of the file where it belongs."""
+    text = sources[name]
+    for pattern, new in changes:
+        text, count = re.subn(pattern, new, text, flags=re.DOTALL)
+        if count != 1:
+            raise _unexpected(name, pattern, count)
+    return sources | {name: text}
+
+
+def _unexpected(name: str, what: str, count: int = 0) -> RuntimeError:
+    return RuntimeError(f"{name} holds {what!r} {count} times, not as often as it should; is this another brian2cuda?")
+
+
+def _code_objects(sources: Sources, content: str, regular: bool = False) -> list[str]:
+    """Return the code objects that hold a text or match a pattern."""
+    pattern = re.compile(content if regular else re.escape(content))
+    return [name for name, text in sources.items() if name.startswith("code_objects/") and pattern.search(text)]
+
+
+def _event_spaces(sources: Sources) -> list[str]:
+    """Return the arrays that hold which cells spiked, "_array_cells__spikespace"."""
+    return re.findall(r"brian::current_idx(\w+) = ", sources["network.cu"])
+
+
+def _group(space: str) -> str:
+    return space.removeprefix("_array_").removesuffix("__spikespace")
+
+
+def _draws(sources: Sources, function: str) -> bool:
+    name = function.removeprefix("_run_")
+    text = sources.get(f"code_objects/{name}.cu", "")
+    return re.search(rf"_ptr_array_{name}_(randn?|poisson_\d+)\b", text) is not None
