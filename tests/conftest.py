@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from functools import cache
@@ -34,6 +35,12 @@ def _missing(marker: str) -> str | None:
         except UserError as error:
             return str(error)
     return None
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, which tests send: a shell that starts us in the background has had it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -7,6 +7,7 @@ and fail by chance with probability `FALSE_ALARM`.
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from pathlib import Path
 
@@ -201,6 +202,17 @@ def test_weights_are_log_normal_with_the_mean_of_their_pathway(exp, given, count
         g = getattr(exp.numbers.pathways, pathway).g.si
         z = (np.log(weight / g) + sd**2 / 2) / sd
         assert stats.kstest(z, "norm").pvalue > FALSE_ALARM, pathway
+
+
+def test_pathways_draw_apart(given, counts):
+    """Weights of any two pathways are uncorrelated: Fisher's z of n pairs is N(0, 1/(n - 3)) of nothing."""
+    found = by_pathway(given, "excitation", counts) | {
+        name: edges for name, edges in by_pathway(given, "inhibition", counts).items() if edges[0].size
+    }
+    for one, other in itertools.combinations(found.values(), 2):
+        n = min(one[2].size, other[2].size)
+        z = np.arctanh(np.corrcoef(np.log(one[2][:n]), np.log(other[2][:n]))[0, 1])
+        assert abs(z) * np.sqrt(n - 3) < stats.norm.isf(FALSE_ALARM / 2)
 
 
 def test_cells_differ_as_much_as_configured(exp, given, counts):
