@@ -61,7 +61,7 @@ build_all() {  # all programs at once: each compiles few files, so the cores are
   echo "with CELLS=\"$cells\", COLUMNS_OF_2000=\"$ensembles\", $seconds s simulated. Raw lines: $(basename "$lines")."
   echo
   echo '```'
-  nvidia-smi --query-gpu=name,driver_version,memory.total,compute_cap --format=csv 2>&1
+  nvidia-smi --query-gpu=name,driver_version,memory.total,compute_cap --format=csv 2> /dev/null || echo "no nvidia-smi"
   nvcc --version 2>&1 | tail -n 2
   echo '```'
 } > "$record"
@@ -105,5 +105,7 @@ for row in rows:
     print(f"| {row['cells']:,} | {row['columns']} | {row['precision']} | {row['initialise_s']:.2f} "
           f"| {row['per_biological_second_s']:.3f} | {row['per_cell_step_ns']:.3f} |")
 PY
+# The record names no path of the machine.
+sed -i -e "s#$PWD/##g" -e "s#$python#python#g" -e "s#$folder/##g" -e "s#$PFC_CACHE#PFC_CACHE#g" "$record"
 rm -f "$stem.log"
 echo "Record: $record"
