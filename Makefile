@@ -57,8 +57,7 @@ $(VENV)/.cuda: requirements-cuda.txt $(READY)
 
 # uv only writes these files; nobody needs it to use the project. No address gets in: whoever installs uses their own
 # index.
-LOCK = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
-    --no-header --python-version 3.12
+LOCK = uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.12
 EXTRA = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["cuda"])
 lock: ## write requirements.txt and requirements-cuda.txt anew from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv on PATH: pip install uv" >&2; exit 1; }
