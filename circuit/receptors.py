@@ -21,11 +21,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gamma, gammainc
 
-#: Subunit classes that differ in magnesium, ketamine and glutamate affinity.
-CLASSES = ("GluN2AB", "GluN2CD")
-#: Short tags used in variable names (digits in names upset code generators).
-TAGS = tuple(name.removeprefix("GluN2") for name in CLASSES)
-
 
 def magnesium_unblocked(v: ArrayLike, Mg: float, K_Mg_zero: float, slope: float) -> NDArray[np.float64]:
     r"""Fraction of open channels free of magnesium.

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from circuit import units
+from circuit.dispositions import Pharmacokinetics
+from circuit.drugs import Drugs
 from circuit.parameter import Model, Parameter
 from circuit.populations import POPULATIONS, sizes, split
+from circuit.subunits import CLASSES
 from circuit.units import Quantity
 
 
@@ -53,7 +56,10 @@ class Cell(Model):
     tau_GABA_d: Parameter[units.TimeConstant]
     NMDA_ratio: Parameter[units.NonNegative]
     NMDA_ratio_ext: Parameter[units.NonNegative]
-    fraction_GluN2CD: Parameter[units.Fraction]
+    fraction_GluN2A: Parameter[units.Fraction]
+    fraction_GluN2B: Parameter[units.Fraction]
+    fraction_GluN2C: Parameter[units.Fraction]
+    fraction_GluN2D: Parameter[units.Fraction]
     g_tonic_max: Parameter[units.Conductance]
     g_tonic_max_d: Parameter[units.Conductance]
     mean_ext: Parameter[units.Conductance]
@@ -131,44 +137,34 @@ class Drive(Model):
     activation: Parameter[units.PositiveFraction]
 
 
-class ReceptorClass(Model):
-    """One class of NMDA receptor subunits."""
+class Subunit(Model):
+    """NMDA receptors with one kind of GluN2 subunit."""
 
     K_Mg: Parameter[units.Affinity]
     EC50_glutamate: Parameter[units.Affinity]
+    EC50_glycine: Parameter[units.Affinity]
+    tau_deactivation: Parameter[units.TimeConstant]
 
 
 class Receptors(Model):
-    """NMDA receptors by subunit class."""
+    """NMDA receptors by their GluN2 subunit."""
 
     Mg: Parameter[units.Concentration]
     V_Mg: Parameter[units.Voltage]
     slope_Mg: Parameter[units.Slope]
     hill_glutamate: Parameter[units.Positive]
-    GluN2AB: ReceptorClass
-    GluN2CD: ReceptorClass
+    glycine: Parameter[units.Affinity]
+    GluN2A: Subunit
+    GluN2B: Subunit
+    GluN2C: Subunit
+    GluN2D: Subunit
 
 
-class BlockerAffinity(Model):
-    """A blocker's affinity for one receptor class, magnesium-free."""
+class Channels(Model):
+    """Channels other than NMDA receptors, as far as drugs act on a part of them."""
 
-    IC50: Parameter[units.Affinity]
-
-
-class Blocker(Model):
-    """A trapping channel blocker."""
-
-    k_on: Parameter[units.BindingRate]
-    slope_off: Parameter[units.Slope]
-    V_off: Parameter[units.Voltage]
-    GluN2AB: BlockerAffinity
-    GluN2CD: BlockerAffinity
-
-
-class Drugs(Model):
-    """Drugs by name."""
-
-    ketamine: Blocker
+    alpha5_fraction: Parameter[units.Fraction]
+    sodium_min: Parameter[units.Fraction]
 
 
 class Glutamate(Model):
@@ -201,9 +197,16 @@ class Parameters(Model):
     synapses: Synapses
     drive: Drive
     receptors: Receptors
+    channels: Channels
     drugs: Drugs
+    pharmacokinetics: Pharmacokinetics
     glutamate: Glutamate
     readout: Readout
+
+
+def subunit_mix(cell: Cell) -> dict[str, float]:
+    """Share of each GluN2 subunit in the NMDA conductance of a population, by the names in `circuit.receptors`."""
+    return {name: getattr(cell, f"fraction_{name}").value for name in CLASSES}
 
 
 def fractions(numbers: Parameters) -> dict[str, float]:
@@ -219,6 +222,15 @@ def in_degrees(numbers: Parameters) -> dict[str, int]:
     """
     reference = sizes(numbers.synapses.num_neurons_ref.value, fractions(numbers))
     return {name: round(path.p.value * reference[split(name)[0]]) for name, path in numbers.pathways}
+
+
+def check_mixes(numbers: Parameters) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the keys and a sentence for each population whose shares of GluN2 subunits do not add up to 1."""
+    for pop, cell in numbers.cells:
+        total = sum(subunit_mix(cell).values())
+        if abs(total - 1) > 1e-6:
+            keys = [f"fraction_{name}" for name in CLASSES]
+            yield ("cells", pop, keys[0]), f"{', '.join(keys)} of {pop} add up to {total:g}, not 1; give all four"
 
 
 def check_sizes(numbers: Parameters, num_neurons: int) -> None:

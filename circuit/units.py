@@ -35,6 +35,10 @@ UNITS: dict[str, tuple[str, Ratio]] = {
         "rate": {"Hz": 1, "/s": 1, "/ms": 1000, "/min": Ratio(1, 60), "/h": Ratio(1, 3600)},  # 1/s
         "rate per concentration": {"/uM/s": 1000, "/mM/s": 1, "/mM/ms": 1000},  # m^3/mol/s
         "dose": {"mg/kg": "1e-6", "ug/kg": "1e-9"},  # kg/kg
+        "mass": {"mg": "1e-6", "kg": 1},  # kg
+        "molar mass": {"g/mol": "1e-3"},  # kg/mol
+        "specific volume": {"L/kg": "1e-3", "ml/kg": "1e-6"},  # m^3/kg
+        "clearance": {"L/h/kg": Ratio(1, 3_600_000), "ml/min/kg": Ratio(1, 60_000_000)},  # m^3/s/kg
         "length": {"um": "1e-6", "mm": "1e-3"},  # m
         "plain number": {"1": 1, "%": "1e-2"},
     }.items()
@@ -258,9 +262,17 @@ Affinity = quantity("uM", "nM", "mM", gt=0)
 ConcentrationRate = quantity("uM/s", "mM/s", ge=0)
 Rate = quantity("Hz", "/s", ge=0)
 InverseTime = quantity("/s", "/ms", "/min", "/h", gt=0)
+AbsorptionRate = quantity("/h", "/min", "/s", gt=0)
+HalfLife = quantity("min", "s", "h", gt=0)
+RateOrZero = quantity("/s", "/ms", "/min", "/h", ge=0)
 BindingRate = quantity("/uM/s", "/mM/s", "/mM/ms", gt=0)
 Slope = quantity("/mV", "/V")
 Dose = quantity("mg/kg", "ug/kg", ge=0)
+BodyMass = quantity("kg", gt=0)
+MolarMass = quantity("g/mol", gt=0)
+SpecificVolume = quantity("L/kg", "ml/kg", gt=0)
+Clearance = quantity("L/h/kg", "ml/min/kg", gt=0)
+ClearanceOrZero = quantity("L/h/kg", "ml/min/kg", ge=0)
 Charge = quantity("pC", "fC", "nC")
 Length = quantity("um", "mm", ge=0)
 Fraction = number(ge=0, le=1)

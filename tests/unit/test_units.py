@@ -20,6 +20,8 @@ IN_SI = {
     "Hz": 1, "/s": 1, "/ms": 1e3, "/min": 1 / 60, "/h": 1 / 3600,
     "/uM/s": 1e3, "/mM/s": 1, "/mM/ms": 1e3,
     "mg/kg": 1e-6, "ug/kg": 1e-9, "um": 1e-6, "mm": 1e-3, "1": 1, "%": 1e-2,
+    "mg": 1e-6, "kg": 1, "g/mol": 1e-3, "L/kg": 1e-3, "ml/kg": 1e-6,
+    "L/h/kg": 1e-3 / 3600, "ml/min/kg": 1e-6 / 60,
 }  # fmt: skip
 
 
