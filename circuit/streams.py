@@ -17,6 +17,7 @@ STREAMS = {
     "background_means": 4,
     "initial_state": 5,
     "apical_targets": 6,
+    "subjects": 7,
 }
 
 
