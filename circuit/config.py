@@ -12,14 +12,16 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from circuit.dispositions import NoData, disposition
 from circuit.errors import ConfigError
-from circuit.experiment import RELATIONS, Experiment, Recording, Settings
+from circuit.experiment import DOSE_KEYS, RELATIONS, Drug, Experiment, Recording, Settings
 from circuit.parameter import Model, Parameter
 from circuit.populations import sizes
-from circuit.schema import Parameters, check_sizes, fractions, short_delays
+from circuit.schema import Parameters, check_mixes, check_sizes, fractions, short_delays
 from circuit.sentences import FILE_KEYS, elsewhere, few, key_paths, model_class, tell
 from circuit.units import did_you_mean, shown
 from circuit.yaml_source import MAX_CHARACTERS, Node, Place, Problems, Source, merge, parse, scalar
@@ -205,8 +207,8 @@ def _override_value(text: str, at: Place, keys: tuple[str, ...], problems: Probl
 def _layered(layers: list[Node | None]) -> Node:
     """Merge layers, later ones over earlier ones.
 
-    A layer that names a schedule replaces a concentration below it, and the other way round; ``name: none`` takes both
-    away. Otherwise `--set drug.name=none` could not switch a drug off.
+    A layer that gives a drug in one way (concentration, schedule, dose) replaces the other ways below it;
+    ``name: none`` takes all away. Otherwise `--set drug.name=none` could not switch a drug off.
     """
     tree: Node | None = None
     for layer in filter(None, layers):
@@ -218,10 +220,11 @@ def _layered(layers: list[Node | None]) -> Node:
 
 
 def _superseded(under: Node, over: Node) -> Node:
-    gone = {"schedule"} if "concentration" in over.value else set()
-    gone |= {"concentration"} if "schedule" in over.value else set()
+    ways = {"concentration": ("concentration",), "schedule": ("schedule",), "dose": ("dose", *DOSE_KEYS)}
+    given = [way for way in ways if way in over.value]
+    gone = {key for way, keys in ways.items() if given and way not in given for key in keys}
     if "name" in over.value and over.value["name"].value == "none":
-        gone = {"concentration", "schedule"}
+        gone = {key for keys in ways.values() for key in keys}
     return _without(under, *gone) if under.is_group else under
 
 
@@ -245,11 +248,24 @@ def _model_tree(tree: Node, open_tree: Callable, problems: Problems, incomplete:
     elif isinstance(asked.value, str):
         model = open_tree(str(folder / asked.value), 2, asked)
         folder = (folder / asked.value).parent
+        model = _with_topics(model, open_tree, problems) if model else None
     else:
         problems.add(asked.at, asked.path, f"needs the name of a file of numbers; found {shown(asked.value)}")
         return None, folder
     changes = tree.value.get("parameters")
     return (_override(model, changes, problems) if model and changes else model), folder
+
+
+def _with_topics(model: Node, open_tree: Callable, problems: Problems) -> Node | None:
+    """Return the numbers with every topic that stands in a file of its own, beside theirs, read from it."""
+    topics = dict(model.value)
+    for name, node in model.value.items():
+        if isinstance(node.value, str) and name in Parameters.model_fields:
+            found = open_tree(str(node.at.source.folder / node.value), 2, node)
+            if found is None:
+                return None
+            topics[name] = replace(found, key_at=node.key_at)
+    return replace(model, value=topics)
 
 
 def _override(here: Node, change: Node, problems: Problems) -> Node:
@@ -298,19 +314,40 @@ def _settings(tree: Node, problems: Problems, incomplete: bool) -> Settings | No
 
 def _check_together(tree: Node, settings: Settings | None, numbers: Parameters | None, problems: Problems) -> None:
     """Check the relations between sections, as far as the sections are right by themselves."""
-    sections = {name: getattr(settings, name, None) or _section(tree, name) for name in _sections()}
+    sections = {name: getattr(settings, name, None) for name in Settings.model_fields}
+    sections |= {name: _section(tree, name) for name in _sections() if sections[name] is None}
     for needs, check in RELATIONS:
-        if all(sections[name] for name in needs):
+        if all(sections[name] is not None for name in needs):
             for keys, sentence in check(*(sections[name] for name in needs)):
                 node, _ = tree.follow(keys)
                 problems.add(node.at, keys, sentence)
     if numbers and sections["network"]:
         _check_size(tree, numbers, sections["network"].num_neurons, sections["recording"], problems)
+    if numbers:
+        for keys, sentence in check_mixes(numbers):
+            node, _ = tree.follow(("parameters", *keys))
+            problems.add(node.at, ("parameters", *keys), sentence)
+        _check_doses(tree, numbers, sections["drug"], sections["interventions"], problems)
     if numbers and sections["numerics"]:
         for name, sentence in short_delays(numbers, sections["numerics"].dt):
             keys = ("parameters", "synapses", name)
             node, _ = tree.follow(keys)
             problems.add(node.at, keys, sentence)
+
+
+def _check_doses(
+    tree: Node, numbers: Parameters, drug: Drug | None, interventions: tuple[Drug, ...] | None, problems: Problems
+) -> None:
+    """Check that there are pharmacokinetics for each dose."""
+    given = [(("drug",), drug)] + [(("interventions", n), one) for n, one in enumerate(interventions or ())]
+    for keys, one in given:
+        if one is None or one.name == "none" or one.dose is None or one.route is None or one.species is None:
+            continue
+        try:
+            disposition(numbers.pharmacokinetics, one.name, one.species, one.route)
+        except NoData as error:
+            node, _ = tree.follow((*keys, error.key))
+            problems.add(node.at, (*map(str, keys), error.key), str(error))
 
 
 def _check_size(tree: Node, numbers: Parameters, size: int, recording: Recording | None, problems: Problems) -> None:
@@ -328,13 +365,13 @@ def _check_size(tree: Node, numbers: Parameters, size: int, recording: Recording
         )
 
 
-def _sections() -> dict[str, type[Model]]:
-    fields = Settings.model_fields.items()
-    return {name: kind for name, f in fields if (kind := model_class(f.annotation))}
+def _sections() -> list[str]:
+    return [name for name, field in Settings.model_fields.items() if model_class(field.annotation)]
 
 
-def _section(tree: Node, name: str) -> Model | None:
+def _section(tree: Node, name: str) -> Any:
+    """Return a section read by itself, of settings of which another section is wrong; nothing if it is wrong too."""
     try:
-        return _sections()[name].model_validate(tree.value[name].plain())
+        return TypeAdapter(Settings.model_fields[name].annotation).validate_python(tree.value[name].plain())
     except (KeyError, ValidationError):
         return None

@@ -15,16 +15,22 @@ from numpy.typing import NDArray
 
 from circuit import schema
 from circuit.connectivity import fixed_in_degree
+from circuit.equations import SCHEDULED
+from circuit.exposure import concentration, exposures
+from circuit.interventions import effects
 from circuit.populations import PATHWAYS, POPULATIONS, ranges, sizes, split
-from circuit.receptors import CLASSES, TAGS, gate_jump, tonic_activation
+from circuit.potency import K_Mg_zero
+from circuit.receptors import gate_jump, tonic_activation
 from circuit.streams import stream
+from circuit.subunits import CLASSES, TAGS
+from circuit.units import Quantity
 
 if TYPE_CHECKING:
     from circuit.config import Experiment
 
 Arrays = dict[str, NDArray]
 
-#: Samples of the drug's schedule over a run, looked up as a step function of time.
+#: Samples of what the drugs do over a run, looked up as a step function of time.
 SCHEDULE_SAMPLES = 4096
 #: S. Stands for "no receptors here" where an activation is a ratio to it; too small to weigh in any mean.
 NO_RECEPTORS = 1e-18
@@ -46,15 +52,46 @@ def arrays(exp: Experiment) -> Arrays:
     dict of str to ndarray
         SI units (1 mM is 1.0), float64, or int32 for indices.
     """
-    numbers, seed = exp.numbers, exp.seed
+    numbers, seed = with_knockdowns(exp), exp.seed
     counts = sizes(exp.network.num_neurons, schema.fractions(numbers))
     values: Arrays = {}
     values |= cell_parameters(numbers, counts, seed, dt=exp.numerics.dt.si, step=exp.recording.lfp_step.si)
     values |= excitation(numbers, counts, seed) | inhibition(numbers, counts, seed)
     values |= receptor_pools(values, numbers, counts)
-    values |= shared(exp)
+    values |= shared(exp, numbers)
     values |= initial_state(values, numbers, counts, seed)
     return values | column(exp, counts["PYR"])
+
+
+def with_knockdowns(exp: Experiment) -> schema.Parameters:
+    """Return the numbers of the model with the experiment's knock-downs in them.
+
+    The receptors that are left keep their conductance: nothing compensates. Synaptic currents decay as the rest does,
+    with the mean of the subunits' rates of deactivation, which triheteromeric receptors follow too (Yi2019).
+    """
+    numbers, cells = exp.numbers, {}
+    for pop, cell in numbers.cells:
+        left = dict.fromkeys(CLASSES, 1.0)
+        left |= {one.subunit: one.remaining for one in exp.knockdowns if pop in one.populations}
+        cells[pop] = _knocked_down(cell, left, numbers.receptors)
+    return numbers.model_copy(update={"cells": numbers.cells.model_copy(update=cells)})
+
+
+def _knocked_down(cell: schema.Cell, left: dict[str, float], receptors: schema.Receptors) -> schema.Cell:
+    mix = schema.subunit_mix(cell)
+    rest = {name: share * left[name] for name, share in mix.items()}
+    changed = {f"fraction_{name}": share for name, share in rest.items()}
+    update = {key: getattr(cell, key).model_copy(update={"value": value}) for key, value in changed.items()}
+    if rest != mix and sum(rest.values()) > 0:
+        tau = cell.tau_NMDA.to("ms") * mean_deactivation(rest, receptors) / mean_deactivation(mix, receptors)
+        update["tau_NMDA"] = cell.tau_NMDA.model_copy(update={"value": Quantity(tau, "ms")})
+    return cell.model_copy(update=update)
+
+
+def mean_deactivation(mix: dict[str, float], receptors: schema.Receptors) -> float:
+    """Time constant of the mean rate of deactivation of a mix of subunits, s."""
+    rate = sum(share / getattr(receptors, name).tau_deactivation.si for name, share in mix.items())
+    return sum(mix.values()) / rate
 
 
 def euler_tau(tau: NDArray[np.float64], dt: float) -> NDArray[np.float64]:
@@ -81,8 +118,8 @@ def cell_parameters(numbers: schema.Parameters, counts: dict[str, int], seed: in
     C, g = log_normal(rng, spread.log_sd_C.si, total), log_normal(rng, spread.log_sd_g_L.si, total)
     for key, factor in (("C_m", C), ("C_d", C), ("g_L", g), ("g_L_d", g)):
         values[key] = per_cell(numbers, counts, key) * factor
-    values["V_T"] = per_cell(numbers, counts, "V_T") + per_cell(numbers, counts, "V_T_sd") * rng.standard_normal(total)
-    values["V_cut"] = values["V_T"] + V_CUT_SLOPES * values["Delta_T"]
+    V_T = per_cell(numbers, counts, "V_T") + per_cell(numbers, counts, "V_T_sd") * rng.standard_normal(total)
+    values |= {"V_T_rest": V_T, "cut_above": V_CUT_SLOPES * values["Delta_T"]}
     for key in ("tau_AMPA", "tau_NMDA", "tau_GABA", "tau_GABA_d"):
         values[key] = euler_tau(per_cell(numbers, counts, key), dt)
     values["gate_decay_ext"] = np.exp(-step / per_cell(numbers, counts, "tau_NMDA"))
@@ -91,14 +128,14 @@ def cell_parameters(numbers: schema.Parameters, counts: dict[str, int], seed: in
         values[key] = per_cell(numbers, counts, key) * drive
     for key in ("g_tonic_max", "g_tonic_max_d"):
         values[key] = per_cell(numbers, counts, key)
-    fraction_CD = per_cell(numbers, counts, "fraction_GluN2CD")
-    values |= {"f_AB": 1 - fraction_CD, "f_CD": fraction_CD}
+    for tag, name in zip(TAGS, CLASSES, strict=True):
+        values[f"f_{tag}"] = per_cell(numbers, counts, f"fraction_{name}")
     values |= terminals(numbers, counts)
     return {f"cells.{key}": value for key, value in values.items()}
 
 
 def terminals(numbers: schema.Parameters, counts: dict[str, int]) -> Arrays:
-    """Short-term plasticity by source cell and target population, and which population a cell is."""
+    """Short-term plasticity and alpha5 share by source cell and target population; which population a cell is."""
     values: Arrays = {}
     where = ranges(counts)
     for target in POPULATIONS:
@@ -107,6 +144,8 @@ def terminals(numbers: schema.Parameters, counts: dict[str, int]) -> Arrays:
             values[f"{key}_{target}"] = np.repeat(paths, [counts[pop] for pop in POPULATIONS])
         values[f"to_{target}"] = np.zeros(sum(counts.values()))
         values[f"to_{target}"][where[target]] = 1
+        values[f"alpha_five_{target}"] = np.zeros(sum(counts.values()))
+    values["alpha_five_PYR"][where["SST"]] = numbers.channels.alpha5_fraction.si
     return values | {"is_PYR": values["to_PYR"].copy()}
 
 
@@ -183,9 +222,9 @@ def gate_constants(numbers: schema.Parameters, target: str) -> tuple[float, floa
     return gate_jump(numbers.synapses.gate_alpha.si, numbers.synapses.gate_tau_rise.si, tau_decay)
 
 
-def shared(exp: Experiment) -> Arrays:
+def shared(exp: Experiment, numbers: schema.Parameters) -> Arrays:
     """Numbers that all cells share."""
-    numbers, step = exp.numbers, exp.recording.lfp_step.si
+    step = exp.recording.lfp_step.si
     receptors, drive = numbers.receptors, numbers.drive
     decay = np.exp(-step / drive.tau.si)
     values = {
@@ -196,36 +235,27 @@ def shared(exp: Experiment) -> Arrays:
         "noise_step": np.sqrt(1 - decay**2),
         "slope_Mg": receptors.slope_Mg.si,
         "hill_glutamate": receptors.hill_glutamate.si,
+        "sodium_min": numbers.channels.sodium_min.si,
         "block_acceleration": exp.numerics.block_acceleration,
         "block_step": exp.numerics.block_step.si,
     }
     for tag, name in zip(TAGS, CLASSES, strict=True):
         receptor = getattr(receptors, name)
-        K_Mg_zero = receptor.K_Mg.si * np.exp(-receptors.slope_Mg.si * receptors.V_Mg.si)
-        values[f"Mg_ratio_{tag}"] = receptors.Mg.si / K_Mg_zero
+        values[f"Mg_ratio_{tag}"] = receptors.Mg.si / K_Mg_zero(receptors, name)
         values[f"EC50_{tag}"] = receptor.EC50_glutamate.si
     for target in POPULATIONS:
         values[f"tau_gate_{target}"] = getattr(numbers.cells, target).tau_NMDA.si
         values[f"k_zero_{target}"], values[f"k_one_{target}"] = gate_constants(numbers, target)
-    values |= blocker(numbers, exp.drug.name)
     return {f"cells.{key}": np.array(value, dtype=float) for key, value in values.items()}
-
-
-def blocker(numbers: schema.Parameters, drug: str) -> dict[str, float]:
-    """Rates of the drug at an open, magnesium-free pore, SI; without a drug those of ketamine, whose level is zero."""
-    constants = getattr(numbers.drugs, "ketamine" if drug == "none" else drug)
-    values = {"k_on": constants.k_on.si, "slope_off": constants.slope_off.si, "V_off": constants.V_off.si}
-    for tag, name in zip(TAGS, CLASSES, strict=True):
-        values[f"k_off_{tag}"] = constants.k_on.si * getattr(constants, name).IC50.si
-    return values
 
 
 def initial_state(values: Arrays, numbers: schema.Parameters, counts: dict[str, int], seed: int) -> Arrays:
     """State at time zero: voltages between rest and threshold, drive at its mean, terminals rested, nothing blocked."""
     total, rng = sum(counts.values()), stream(seed, "initial_state")
-    E_L, V_T = values["cells.E_L"], values["cells.V_T"]
+    E_L, V_T = values["cells.E_L"], values["cells.V_T_rest"]
     v = E_L + (V_T - E_L) * rng.random(total)
     state = {"v": v, "v_d": v.copy(), "t_last": np.full(total, NEVER)}
+    state |= {"V_T": V_T, "V_cut": V_T + values["cells.cut_above"]}
     for c in ("", "_d"):
         state[f"noise{c}"] = rng.standard_normal(total)
         state[f"g_ext{c}"] = values[f"cells.mean_ext{c}"]
@@ -238,24 +268,32 @@ def initial_state(values: Arrays, numbers: schema.Parameters, counts: dict[str, 
         p = tonic_activation(glutamate, receptor.EC50_glutamate.si, numbers.receptors.hill_glutamate.si)
         state[f"p_tonic_{tag}"] = np.full(total, p)
         for c in ("", "_d"):
-            state[f"g_tonic_{tag}{c}"] = values[f"cells.g_tonic_max{c}"] * values[f"cells.f_{tag}"] * p
+            state[f"free_{tag}{c}"] = values[f"cells.f_{tag}"]
+            state[f"tonic_{tag}{c}"] = values[f"cells.g_tonic_max{c}"] * values[f"cells.f_{tag}"] * p
     return {f"cells.{key}": value for key, value in state.items()}
 
 
 def column(exp: Experiment, num_PYR: int) -> Arrays:
-    """Glutamate, autoreceptors and the drug's schedule."""
+    """Glutamate, autoreceptors and the drugs' schedule."""
     constants = exp.numbers.glutamate
     values = {key: getattr(constants, key).si for key in type(constants).model_fields if key != "initial"}
     glutamate = constants.initial.si
     inhibition = tonic_activation(glutamate, values["mGluR_EC50"], values["mGluR_hill"])
     values |= {"glutamate": glutamate, "autoreceptor": 1 - values["mGluR_max"] * inhibition, "num_PYR": num_PYR}
     # The schedule's samples are one second apart in its own time, whatever the run's length.
-    duration = exp.duration.si
-    values["schedule_rate"] = SCHEDULE_SAMPLES / duration
-    times = (np.arange(SCHEDULE_SAMPLES) + 0.5) * duration / SCHEDULE_SAMPLES
-    schedule = np.asarray(exp.concentration_at(times)) * 1e-3
+    values["schedule_rate"] = SCHEDULE_SAMPLES / exp.duration.si
+    drugs = schedule(exp)
+    values |= dict(zip(SCHEDULED, drugs[0], strict=True))
     return {f"column.{key}": np.array([value], dtype=float) for key, value in values.items()} | {
-        "drug_schedule.values": schedule.reshape(-1, 1),
+        "drug_schedule.values": drugs,
         "readout.i": np.arange(num_PYR, dtype=np.int32),
         "readout.j": np.zeros(num_PYR, dtype=np.int32),
     }
+
+
+def schedule(exp: Experiment) -> NDArray[np.float64]:
+    """What the drugs do, in SI units, shape (SCHEDULE_SAMPLES, len(SCHEDULED)); each sample holds its middle."""
+    times = (np.arange(SCHEDULE_SAMPLES) + 0.5) * exp.duration.si / SCHEDULE_SAMPLES
+    found = {"conc_drug": concentration(exp, times)}
+    found |= effects(exp.numbers.drugs, exp.numbers.receptors, exposures(exp, times), times.size)
+    return np.stack([np.broadcast_to(found[name], times.shape) for name in SCHEDULED], axis=1)

@@ -17,7 +17,7 @@ and are advanced in closed form when it spikes; a synapse only reads the finishe
 from __future__ import annotations
 
 from circuit.populations import POPULATIONS
-from circuit.receptors import TAGS
+from circuit.subunits import TAGS
 
 #: Compartments: suffix of the variable names, voltage. Interneurons couple theirs so strongly that they are one.
 COMPARTMENTS = {"": "v", "_d": "v_d"}
@@ -36,9 +36,11 @@ g_L : siemens (constant)
 g_L_d : siemens (constant)
 g_c : siemens (constant)
 E_L : volt (constant)
-V_T : volt (constant)
+V_T : volt
+V_T_rest : volt (constant)
 Delta_T : volt (constant)
-V_cut : volt (constant)
+V_cut : volt
+cut_above : volt (constant)
 V_r : volt (constant)
 a : siemens (constant)
 b : amp (constant)
@@ -56,30 +58,32 @@ dg_NMDA{c}/dt = -g_NMDA{c}/tau_NMDA : siemens
 dg_GABA{c}/dt = -g_GABA{c}/tau_GABA{c} : siemens
 I_AMPA{c} = g_AMPA{c}*({v} - E_exc) : amp
 I_ext{c} = g_ext{c}*({v} - E_exc) : amp
-I_GABA{c} = g_GABA{c}*({v} - E_GABA) : amp
+I_GABA{c} = (g_GABA{c} + g_GABA_tonic{c})*({v} - E_GABA) : amp
 I_NMDA{c} = ({open_conductance})*({v} - E_exc) : amp
 I_syn{c} = I_AMPA{c} + I_ext{c} + I_NMDA{c} + I_GABA{c} : amp
 mg{c} = exp(-slope_Mg*{v}) : 1
 tau_GABA{c} : second (constant)
+g_GABA_tonic{c} : siemens
 g_ext{c} : siemens
 g_NMDA_ext{c} : siemens
 noise{c} : 1
 mean_ext{c} : siemens (constant)
 """
 
-#: One receptor class `{k}` in one compartment. `open_` is the conductance of synaptic and tonic receptors that are
-#: neither blocked by the drug (`block_`) nor by magnesium (`B_`).
-CLASS_IN_COMPARTMENT = """
+#: Receptors with subunit `{k}` in one compartment. `free_` is their share of the NMDA conductance, less what a drug
+#: blocks or modulates away; `tonic_` the conductance that ambient glutamate opens of it; magnesium leaves `B_` of both.
+SUBUNIT_IN_COMPARTMENT = """
 B_{k}{c} = 1/(1 + Mg_ratio_{k}*mg{c}) : 1
-open_{k}{c} = (f_{k}*(g_NMDA{c} + g_NMDA_ext{c}) + g_tonic_{k}{c})*(1 - block_{k}{c})*B_{k}{c} : siemens
+bound_{k}{c} = 1 + Mg_ratio_{k}*mg{c} : 1
+g_{k}{c} = free_{k}{c}*(g_NMDA{c} + g_NMDA_ext{c}) + tonic_{k}{c} : siemens
 block_{k}{c} : 1
-g_tonic_{k}{c} : siemens
+free_{k}{c} : 1
+tonic_{k}{c} : siemens
 """
 
-RECEPTOR_CLASS = """
+SUBUNIT = """
 f_{k} : 1 (constant)
 Mg_ratio_{k} : 1 (shared, constant)
-k_off_{k} : Hz (shared, constant)
 EC50_{k} : mmolar (shared, constant)
 p_tonic_{k} : 1
 """
@@ -98,9 +102,6 @@ sd_ext : 1 (shared, constant)
 noise_decay : 1 (shared, constant)
 noise_step : 1 (shared, constant)
 slope_Mg : 1/volt (shared, constant)
-k_on : Hz/mmolar (shared, constant)
-slope_off : 1/volt (shared, constant)
-V_off : volt (shared, constant)
 hill_glutamate : 1 (shared, constant)
 block_acceleration : 1 (shared, constant)
 block_step : second (shared, constant)
@@ -117,6 +118,7 @@ gate_{T} : 1
 U_{T} : 1 (constant)
 tau_rec_{T} : second (constant)
 tau_fac_{T} : second (constant)
+alpha_five_{T} : 1 (constant)
 to_{T} : 1 (constant)
 tau_gate_{T} : second (shared, constant)
 k_zero_{T} : 1 (shared, constant)
@@ -127,9 +129,7 @@ PRESYNAPTIC = """
 t_last : second
 released : 1
 is_PYR : 1 (constant)
-glutamate : mmolar (linked)
-conc_drug : mmolar (linked)
-autoreceptor : 1 (linked)
+sodium_min : 1 (shared, constant)
 """
 
 THRESHOLD = "v > V_cut"
@@ -143,16 +143,18 @@ elapsed = t - t_last
 t_last = t
 """
 
-#: `fraction` is what the terminal releases of its resources; autoreceptors (mGluR2/3, PYR only) scale it.
+#: `fraction` is what the terminal releases of its resources; calcium-channel block and autoreceptors (mGluR2/3, PYR
+#: only) scale it. Drugs at AMPA and GABA_A receptors scale what a release opens, not the gate of the NMDA receptors.
 RESET_TERMINAL = """
 u_{T} = U_{T} + u_{T}*(1 - U_{T})*exp(-elapsed/tau_fac_{T})
 x_{T} = 1 - (1 - x_{T})*exp(-elapsed/tau_rec_{T})
-fraction_{T} = u_{T}*x_{T}*(1 - is_PYR*(1 - autoreceptor))
+fraction_{T} = u_{T}*x_{T}*release_factor*(1 - is_PYR*(1 - autoreceptor))
 x_{T} -= fraction_{T}
 s_{T} *= exp(-elapsed/tau_gate_{T})
 opened_{T} = fraction_{T}*(k_zero_{T} + k_one_{T}*s_{T})
 s_{T} += opened_{T}
-release_{T} = fraction_{T}/U_{T}
+inhibited_{T} = GABA_factor*(1 - alpha_five_{T}*(1 - alpha_five_factor))
+release_{T} = (is_PYR*AMPA_factor + (1 - is_PYR)*inhibited_{T})*fraction_{T}/U_{T}
 gate_{T} = opened_{T}/(U_{T}*k_zero_{T})
 """
 
@@ -160,27 +162,40 @@ RESET_RELEASE = "released += is_PYR*fraction_PYR"
 
 # -- cells, on the slower clocks ---------------------------------------------------------------------------------------
 
-#: Ornstein-Uhlenbeck afferent conductance by its exact update, clipped at zero, and its NMDA part behind it.
+#: Ornstein-Uhlenbeck afferent conductance by its exact update, clipped at zero, and its NMDA part behind it; tonic
+#: GABA_A conductance that an agonist opens.
 DRIVE = """
 noise{c} = noise_decay*noise{c} + noise_step*randn()
-g_ext{c} = mean_ext{c}*clip(1 + sd_ext*noise{c}, 0, inf)
-g_NMDA_ext{c} = gate_decay_ext*g_NMDA_ext{c} + (1 - gate_decay_ext)*NMDA_ratio_ext*g_ext{c}
+afferent{c} = afferent_factor*mean_ext{c}*clip(1 + sd_ext*noise{c}, 0, inf)
+g_ext{c} = AMPA_factor*afferent{c}
+g_NMDA_ext{c} = gate_decay_ext*g_NMDA_ext{c} + (1 - gate_decay_ext)*NMDA_ratio_ext*afferent{c}
+g_GABA_tonic{c} = GABA_agonist*g_L{c}
+"""
+
+#: Scaling the sodium term of the AdEx model by f is the same as raising V_T by -Delta_T ln f. Its exponential never
+#: saturates, so below a share of the sodium channels that no action potential survives, V_T goes out of reach.
+SODIUM = """
+V_T = V_T_rest - Delta_T*log(sodium_factor) + int(sodium_factor < sodium_min)*volt
+V_cut = V_T + cut_above
 """
 
 TONIC = """
 p_tonic_{k} = 1/(1 + (EC50_{k}/glutamate)**hill_glutamate)
-g_tonic_{k} = g_tonic_max*f_{k}*p_tonic_{k}
-g_tonic_{k}_d = g_tonic_max_d*f_{k}*p_tonic_{k}
+"""
+
+TONIC_IN_COMPARTMENT = """
+tonic_{k}{c} = g_tonic_max{c}*p_tonic_{k}*free_{k}{c}
 """
 
 #: Trapping block: exponential update over one step of the block clock, the voltage sampled on it. The step is a
-#: parameter because `dt` here is the step of the cells, whatever the clock of the update.
+#: parameter because `dt` here is the step of the cells, whatever the clock of the update. `off_` is the rate at 0 mV.
 BLOCK = """
-p_open = clip((g_NMDA{c} + g_NMDA_ext{c})/g_NMDA_max{c} + p_tonic_{k}, 1e-9, 1)*block_acceleration
-rate_on = p_open*k_on*conc_drug*B_{k}{c}
-rate_off = p_open*k_off_{k}*exp(slope_off*({v} - V_off))
+active = clip(activity_{k}*((g_NMDA{c} + g_NMDA_ext{c})/g_NMDA_max{c} + p_tonic_{k}), 1e-9, 1)
+rate_on = active*on_{k}*B_{k}{c}
+rate_off = active*off_{k}*exp(slope_off*{v}) + (1 - active)*untrap
 settled = rate_on/(rate_on + rate_off)
-block_{k}{c} = settled + (block_{k}{c} - settled)*exp(-(rate_on + rate_off)*block_step)
+block_{k}{c} = settled + (block_{k}{c} - settled)*exp(-(rate_on + rate_off)*block_acceleration*block_step)
+free_{k}{c} = f_{k}*activity_{k}*(1 - block_{k}{c})
 """
 
 # -- synapses ----------------------------------------------------------------------------------------------------------
@@ -212,7 +227,6 @@ g_GABA_d_post += weight_d*release
 COLUMN = """
 glutamate : mmolar
 autoreceptor : 1
-conc_drug : mmolar
 released : 1
 I_AMPA_sum : amp
 I_exc_sum : amp
@@ -228,12 +242,40 @@ mGluR_EC50 : mmolar (constant)
 mGluR_hill : 1 (constant)
 """
 
+#: What the drugs do to a column at this moment (`circuit.interventions.effects`), with its unit and in the order in
+#: which the schedule holds it; the drug's own concentration is for the record.
+SCHEDULED = {
+    "conc_drug": "mmolar",
+    **{f"{rate}_{k}": "Hz" for rate in ("on", "off") for k in TAGS},
+    "slope_off": "1/volt",
+    "untrap": "Hz",
+    **{f"activity_{k}": "1" for k in TAGS},
+    "AMPA_factor": "1",
+    "GABA_factor": "1",
+    "alpha_five_factor": "1",
+    "GABA_agonist": "1",
+    "mGluR_agonist": "1",
+    "mGluR_shift": "1",
+    "uptake_shift": "1",
+    "sodium_factor": "1",
+    "release_factor": "1",
+    "afferent_factor": "1",
+}
+
+#: What the cells read of their column.
+LINKED = {"glutamate": "mmolar", "autoreceptor": "1"} | {
+    name: unit
+    for name, unit in SCHEDULED.items()
+    if name not in ("conc_drug", "mGluR_agonist", "mGluR_shift", "uptake_shift")
+}
+
 #: Extracellular glutamate: spillover of what the pyramidal cells released since the last step, a non-vesicular leak,
-#: Michaelis-Menten uptake; autoreceptors see it. The drug's schedule is looked up here, once a column and not a cell.
+#: Michaelis-Menten uptake; autoreceptors see it.
 COLUMN_STEP = """
-conc_drug = drug_schedule(t*schedule_rate, i)
-glutamate += release_size*released/num_PYR + dt*(leak - uptake_max*glutamate/(uptake_K + glutamate))
-autoreceptor = 1 - mGluR_max/(1 + (mGluR_EC50/glutamate)**mGluR_hill)
+uptake = uptake_max*glutamate/(uptake_K*uptake_shift + glutamate)
+glutamate += release_size*released/num_PYR + dt*(leak - uptake)
+bound = (glutamate/mGluR_EC50 + mGluR_agonist)/mGluR_shift
+autoreceptor = 1 - mGluR_max/(1 + bound**(-mGluR_hill))
 """
 
 #: Sums over the pyramidal cells of a column, for glutamate, AMPA throughput and the LFP proxy.
@@ -245,15 +287,27 @@ I_inh_sum_post = I_GABA_pre + I_GABA_d_pre : amp (summed)
 """
 
 
+def open_to_all(c: str) -> str:
+    """Sum over the subunits of conductance over 1 + Mg/K, on one denominator: a division costs as much as the rest."""
+    pairs = [(f"g_{k}{c}", f"bound_{k}{c}") for k in TAGS]
+    while len(pairs) > 1:
+        pairs = [
+            (f"(({a})*({q}) + ({b})*({p}))", f"({p})*({q})")
+            for (a, p), (b, q) in zip(pairs[::2], pairs[1::2], strict=True)
+        ]
+    ((numerator, denominator),) = pairs
+    return f"({numerator})/({denominator})"
+
+
 def cells() -> str:
     """Model text of the flat set of cells."""
-    parts = [MEMBRANE, SYNAPTIC_CONSTANTS, PRESYNAPTIC]
-    parts += [RECEPTOR_CLASS.format(k=k) for k in TAGS]
+    parts = [MEMBRANE, SYNAPTIC_CONSTANTS, PRESYNAPTIC, *(f"{name} : {unit} (linked)" for name, unit in LINKED.items())]
+    parts += [SUBUNIT.format(k=k) for k in TAGS]
     parts += [TERMINAL.format(T=T) for T in POPULATIONS]
     for c, v in COMPARTMENTS.items():
-        open_conductance = " + ".join(f"open_{k}{c}" for k in TAGS)
+        open_conductance = open_to_all(c)
         parts.append(COMPARTMENT.format(c=c, v=v, open_conductance=open_conductance))
-        parts += [CLASS_IN_COMPARTMENT.format(c=c, k=k) for k in TAGS]
+        parts += [SUBUNIT_IN_COMPARTMENT.format(c=c, k=k) for k in TAGS]
     return "\n".join(parts)
 
 
@@ -263,11 +317,27 @@ def reset() -> str:
 
 
 def drive() -> str:
-    """Update of afferent drive and tonic NMDA, once per step of the column clock."""
-    parts = [DRIVE.format(c=c) for c in COMPARTMENTS] + [TONIC.format(k=k) for k in TAGS]
+    """Update of afferent drive and tonic conductances, once per step of the column clock."""
+    parts = [DRIVE.format(c=c) for c in COMPARTMENTS] + [SODIUM] + [TONIC.format(k=k) for k in TAGS]
+    parts += [TONIC_IN_COMPARTMENT.format(c=c, k=k) for c in COMPARTMENTS for k in TAGS]
     return "\n".join([*parts, "released = 0"])
 
 
 def block() -> str:
     """Update of the channel block, once per step of the block clock."""
-    return "\n".join(BLOCK.format(c=c, v=v, k=k) for c, v in COMPARTMENTS.items() for k in TAGS)
+    parts = [(BLOCK + TONIC_IN_COMPARTMENT).format(c=c, v=v, k=k) for c, v in COMPARTMENTS.items() for k in TAGS]
+    return "\n".join(parts)
+
+
+def column() -> str:
+    """Model text of the columns."""
+    return "\n".join([COLUMN, *(f"{name} : {unit}" for name, unit in SCHEDULED.items())])
+
+
+def column_step() -> str:
+    """Update of a column: what the drugs do now, looked up once a column and not a cell, then glutamate."""
+    values = [
+        f"{name} = drug_schedule(t*schedule_rate, {len(SCHEDULED)}*i + {n})*{unit}"
+        for n, (name, unit) in enumerate(SCHEDULED.items())
+    ]
+    return "\n".join([*values, COLUMN_STEP])

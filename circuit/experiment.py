@@ -10,16 +10,24 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction as Ratio
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PlainValidator
 
+from circuit import drugs
+from circuit.dispositions import INFUSION, route_named
 from circuit.parameter import Model, Text
+from circuit.populations import POPULATIONS
 from circuit.schema import Parameters
-from circuit.units import Duration, Quantity, number, quantity
+from circuit.subunits import CLASSES
+from circuit.units import Count, Duration, Fraction, Quantity, number, quantity, shown
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 DrugConcentration = quantity("uM", "nM", "mM", ge=0, le=1000)
+DrugDose = quantity("mg/kg", "ug/kg", ge=0, le=1000)
+InfusionDuration = quantity("min", "s", "h", gt=0, le=1440)
+Interval = quantity("h", "min", "s", gt=0, le=8760)
+Repeats = number(whole=True, ge=1, le=1000)
 RecordingStep = quantity("ms", "us", "s", gt=0, le=1000)
 Phase = quantity("s", "ms", "min", "h", ge=0, le=86400)
 TimeStep = quantity("ms", "us", ge=0.001, le=0.5)
@@ -66,12 +74,55 @@ class Step(Model):
     concentration: DrugConcentration
 
 
-class Drug(Model):
-    """A blocker with one concentration from the end of the baseline on, or with a schedule of steps."""
+def _drug_name(value: object) -> str:
+    """Return the identifier of a drug, or ``"none"``."""
+    if not isinstance(value, str):
+        raise ValueError(f"needs the name of a drug, such as ketamine; found {shown(value)}")
+    return drugs.identifier(value)
 
-    name: Literal["none", "ketamine"]
+
+def _route(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"needs a route, such as i.v.; found {shown(value)}")
+    return route_named(value)
+
+
+DrugName = Annotated[str, PlainValidator(_drug_name)]
+Route = Annotated[str, PlainValidator(_route)]
+
+
+class Drug(Model):
+    """One drug and how it is given, in one of three ways.
+
+    A free `concentration` from the end of the baseline on; a `schedule` of them; or a `dose` by a `route` in a
+    `species`. The phase that follows the baseline begins so long `after` the dose, the last one if it is repeated. A
+    `subject` has a body of its own, drawn from the spread between people or animals; without one it is the typical.
+    """
+
+    name: DrugName
+    site: Literal["whole brain", "column", "bath"] | None = None
     concentration: DrugConcentration | None = None
     schedule: Annotated[tuple[Step, ...], Field(min_length=1)] | None = None
+    dose: DrugDose | None = None
+    route: Route | None = None
+    species: Literal["human", "rat", "mouse"] | None = None
+    after: Duration | None = None
+    duration: InfusionDuration | None = None
+    repeat: Repeats | None = None
+    interval: Interval | None = None
+    subject: Count | None = None
+
+
+#: What says how a dose is given, and is nothing without one.
+DOSE_KEYS = ("route", "species", "after", "duration", "repeat", "interval", "subject")
+
+
+class Knockdown(Model):
+    """NMDA receptors with one subunit, of which a part `remaining` is left in some populations; 0 is a knock-out."""
+
+    subunit: Literal[CLASSES]
+    populations: Annotated[tuple[Literal[POPULATIONS], ...], Field(min_length=1)]
+    remaining: Fraction
 
 
 class Recording(Model):
@@ -91,6 +142,8 @@ class Settings(Model):
     numerics: Numerics
     protocol: Protocol
     drug: Drug
+    interventions: tuple[Drug, ...]
+    knockdowns: tuple[Knockdown, ...]
     recording: Recording
 
 
@@ -110,31 +163,9 @@ class Experiment(Settings):
         return _seconds(end(self.protocol))
 
     @property
-    def drug_steps(self) -> tuple[tuple[Quantity, Quantity], ...]:
-        """Times and the free concentration from each on; empty without a drug."""
-        if self.drug.schedule is not None:
-            return tuple((step.time, step.concentration) for step in self.drug.schedule)
-        if self.drug.name == "none" or self.drug.concentration is None:
-            return ()
-        return ((self.drug_onset, self.drug.concentration),)
-
-    def concentration_at(self, times_s: np.ndarray) -> np.ndarray:
-        """Return the free drug concentration in uM at times in s.
-
-        Parameters
-        ----------
-        times_s : ndarray, shape (...)
-            From the start of the run. A time within 1 ns of a step counts as on it, whatever its rounding.
-
-        Returns
-        -------
-        ndarray, shape (...)
-        """
-        import numpy as np
-
-        steps = np.array([time.si for time, _ in self.drug_steps])
-        levels = np.array([0.0] + [concentration.to("uM") for _, concentration in self.drug_steps])
-        return levels[np.searchsorted(steps, np.asarray(times_s) + 1e-9, side="right")]
+    def drugs(self) -> tuple[Drug, ...]:
+        """The drug, if there is one, and all interventions."""
+        return (() if self.drug.name == "none" else (self.drug,)) + self.interventions
 
     def resolved(self) -> dict[str, Any]:
         """Return everything as plain data with units in text; `circuit.config.load` reads it back as an equal one."""
@@ -143,7 +174,9 @@ class Experiment(Settings):
 
 
 def _without_blanks(group: Any) -> Any:
-    return {k: _without_blanks(v) for k, v in group.items() if v != ""} if isinstance(group, dict) else group
+    if not isinstance(group, dict):
+        return group
+    return {key: _without_blanks(value) for key, value in group.items() if value not in ("", None)}
 
 
 def _seconds(amount: Ratio) -> Quantity:
@@ -165,15 +198,67 @@ def end(protocol: Protocol) -> Ratio:
 Finding = tuple[tuple[str | int, ...], str]
 
 
-def _drug_and_level(drug: Drug) -> Iterator[Finding]:
-    if drug.concentration is not None and drug.schedule is not None:
-        yield ("drug", "schedule"), "give either a concentration or a schedule, not both"
-    if drug.name == "none" and drug.concentration and drug.concentration.si > 0:
-        yield ("drug", "concentration"), f"is {drug.concentration}, but drug.name is none; name the drug, or take 0 uM"
-    if drug.name == "none" and any(step.concentration.si > 0 for step in drug.schedule or ()):
-        yield ("drug", "schedule"), "has steps above 0 uM, but drug.name is none; name the drug"
-    if drug.name != "none" and drug.concentration is None and drug.schedule is None:
-        yield ("drug",), f"{drug.name} needs a concentration, such as 1 uM, or a schedule"
+def _named(drug: Drug, interventions: tuple[Drug, ...]) -> Iterator[tuple[tuple[str | int, ...], Drug]]:
+    """Yield the keys and the drug of everything that is given."""
+    yield ("drug",), drug
+    yield from ((("interventions", n), other) for n, other in enumerate(interventions))
+
+
+def _ways(drug: Drug, interventions: tuple[Drug, ...]) -> Iterator[Finding]:
+    """Each drug is given in one way, and each only once."""
+    seen: dict[tuple[str, str | None], str] = {}
+    for keys, one in _named(drug, interventions):
+        yield from _no_drug(keys, one) if one.name == "none" else _one_way(keys, one)
+        place, given = ".".join(map(str, keys)), (one.name, one.site)
+        if one.name != "none" and given in seen:
+            yield keys, f"gives {one.name}, which {seen[given]} gives already; put all of its steps into one schedule"
+        seen[given] = place
+
+
+def _no_drug(keys: tuple[str | int, ...], drug: Drug) -> Iterator[Finding]:
+    if keys != ("drug",):
+        yield (*keys, "name"), "is none; take the entry out of the list"
+    elif drug.concentration and drug.concentration.si > 0:
+        yield (*keys, "concentration"), f"is {drug.concentration}, but drug.name is none; name the drug, or take 0 uM"
+    elif drug.dose and drug.dose.si > 0:
+        yield (*keys, "dose"), f"is {drug.dose}, but drug.name is none; name the drug"
+    elif any(step.concentration.si > 0 for step in drug.schedule or ()):
+        yield (*keys, "schedule"), "has steps above 0 uM, but drug.name is none; name the drug"
+
+
+def _one_way(keys: tuple[str | int, ...], drug: Drug) -> Iterator[Finding]:
+    ways = [way for way in ("concentration", "schedule", "dose") if getattr(drug, way) is not None]
+    if not ways:
+        yield keys, f"{drug.name} needs a concentration, such as 1 uM, a schedule, or a dose, such as 10 mg/kg"
+    elif len(ways) > 1:
+        yield (*keys, ways[-1]), f"give either a {ways[0]} or a {ways[-1]}, not both"
+    elif drug.dose is None:
+        for key in DOSE_KEYS:
+            if getattr(drug, key) is not None:
+                yield (*keys, key), f"says how a dose is given, and there is no dose but a {ways[0]}"
+    else:
+        yield from _dose(keys, drug)
+
+
+def _dose(keys: tuple[str | int, ...], drug: Drug) -> Iterator[Finding]:
+    """Check that a dose says all it needs and nothing that contradicts."""
+    examples = {"route": "i.p.", "species": "rat", "after": "20 min"}
+    for key, example in examples.items():
+        if getattr(drug, key) is None:
+            yield (*keys, "dose"), f"needs {key} too, such as {key}: {example}"
+    if drug.route == INFUSION and drug.duration is None:
+        yield (*keys, "route"), f"{INFUSION} needs a duration, such as 40 min"
+    if drug.route not in (INFUSION, None) and drug.duration is not None:
+        yield (*keys, "duration"), f"is for the route {INFUSION}; found the route {drug.route}"
+    if (drug.repeat or 1) > 1 and drug.interval is None:
+        yield (*keys, "repeat"), f"{drug.repeat} doses need an interval, such as 24 h"
+    if drug.interval is not None and (drug.repeat or 1) == 1:
+        yield (*keys, "interval"), "is between doses, and there is one; give repeat too, such as repeat: 3"
+    if drug.interval and drug.duration and drug.interval.exact < drug.duration.exact:
+        yield (
+            (*keys, "interval"),
+            (f"is {drug.interval}, shorter than the infusion of {drug.duration}: the doses would overlap"),
+        )
 
 
 def _phases(protocol: Protocol, numerics: Numerics) -> Iterator[Finding]:
@@ -196,31 +281,49 @@ def _whole_steps(keys: tuple[str | int, ...], value: Quantity, dt: Quantity) -> 
         yield keys, f"must be a whole number of time steps (numerics.dt is {dt}); found {value}; {nearest} would do"
 
 
-def _drug_in_time(drug: Drug, protocol: Protocol) -> Iterator[Finding]:
+def _drug_in_time(drug: Drug, interventions: tuple[Drug, ...], protocol: Protocol) -> Iterator[Finding]:
     start, stop = onset(protocol), end(protocol)
     if drug.concentration and drug.concentration.si > 0 and stop == start:
         yield ("drug", "concentration"), "is never reached: protocol.t_transition and t_drug are both 0 s"
+    if drug.dose and drug.dose.si > 0 and stop == start:
+        yield ("drug", "dose"), "never acts: protocol.t_transition and t_drug are both 0 s"
+    for keys, one in _named(drug, interventions):
+        yield from _steps_in_time(keys, one, start if keys == ("drug",) else Ratio(0), stop)
+
+
+def _steps_in_time(keys: tuple[str | int, ...], drug: Drug, start: Ratio, stop: Ratio) -> Iterator[Finding]:
     before = None
     for n, step in enumerate(drug.schedule or ()):
-        keys = ("drug", "schedule", n, "time")
+        here = (*keys, "schedule", n, "time")
         if before is not None and step.time.exact <= before.exact:
-            yield keys, f"must be later than the step before it, at {before}; found {step.time}"
+            yield here, f"must be later than the step before it, at {before}; found {step.time}"
         if step.time.exact >= stop:
-            yield keys, f"must be before the end of the run, at {_seconds(stop)}; found {step.time}"
+            yield here, f"must be before the end of the run, at {_seconds(stop)}; found {step.time}"
         if step.concentration.si > 0 and step.time.exact < start:
-            yield keys, f"must not be before the end of the baseline, at {_seconds(start)}; found {step.time}"
+            yield here, f"must not be before the end of the baseline, at {_seconds(start)}; found {step.time}"
         before = step.time
 
 
-def _schedule_steps(drug: Drug, numerics: Numerics) -> Iterator[Finding]:
-    for n, step in enumerate(drug.schedule or ()):
-        yield from _whole_steps(("drug", "schedule", n, "time"), step.time, numerics.dt)
+def _schedule_steps(drug: Drug, interventions: tuple[Drug, ...], numerics: Numerics) -> Iterator[Finding]:
+    for keys, one in _named(drug, interventions):
+        for n, step in enumerate(one.schedule or ()):
+            yield from _whole_steps((*keys, "schedule", n, "time"), step.time, numerics.dt)
+
+
+def _knocked_down_once(knockdowns: tuple[Knockdown, ...]) -> Iterator[Finding]:
+    seen = set()
+    for n, knockdown in enumerate(knockdowns):
+        for pop in knockdown.populations:
+            if (pop, knockdown.subunit) in seen:
+                yield ("knockdowns", n), f"{knockdown.subunit} in {pop} is knocked down twice"
+            seen.add((pop, knockdown.subunit))
 
 
 RELATIONS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Finding]]], ...] = (
-    (("drug",), _drug_and_level),
+    (("drug", "interventions"), _ways),
+    (("knockdowns",), _knocked_down_once),
     (("protocol", "numerics"), _phases),
     (("recording", "numerics"), _clocks),
-    (("drug", "protocol"), _drug_in_time),
-    (("drug", "numerics"), _schedule_steps),
+    (("drug", "interventions", "protocol"), _drug_in_time),
+    (("drug", "interventions", "numerics"), _schedule_steps),
 )

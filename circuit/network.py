@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from circuit import equations, schema
 from circuit.draw import SCHEDULE_SAMPLES
 from circuit.populations import PATHWAYS, POPULATIONS, ranges, sizes, split
-from circuit.receptors import TAGS
+from circuit.subunits import TAGS
 
 if TYPE_CHECKING:
     from circuit.config import Experiment
 
 #: Modules whose source shapes the compiled program.
-SOURCES = ("circuit.network", "circuit.equations", "circuit.populations", "circuit.receptors")
+SOURCES = ("circuit.network", "circuit.equations", "circuit.populations", "circuit.subunits")
 #: At most so many cells of each population carry the record of the channel block.
 BLOCK_SAMPLE = 64
 
@@ -153,18 +153,17 @@ def _in_all_columns(shape: Structure, cells: NDArray[np.int32]) -> NDArray[np.in
 
 
 def _column(b2: Any, shape: Structure) -> dict[str, Any]:
-    schedule = b2.TimedArray(
-        np.zeros((SCHEDULE_SAMPLES, shape.num_columns)) * b2.mmolar, dt=1 * b2.second, name="drug_schedule"
-    )
+    width = shape.num_columns * len(equations.SCHEDULED)
+    schedule = b2.TimedArray(np.zeros((SCHEDULE_SAMPLES, width)), dt=1 * b2.second, name="drug_schedule")
     group = b2.NeuronGroup(
         shape.num_columns,
-        equations.COLUMN,
+        equations.column(),
         method="euler",
         dt=shape.column_step * b2.second,
         name="column",
         namespace={"drug_schedule": schedule},
     )
-    group.run_regularly(equations.COLUMN_STEP, when="start", name="column_step")
+    group.run_regularly(equations.column_step(), when="start", name="column_step")
     return {"column": group, "drug_schedule": schedule}
 
 
@@ -180,7 +179,7 @@ def _cells(b2: Any, shape: Structure, column: Any) -> Any:
         namespace={},
     )
     column_of_cell = np.repeat(np.arange(shape.num_columns), shape.column_cells)
-    for name in ("glutamate", "conc_drug", "autoreceptor"):
+    for name in equations.LINKED:
         setattr(group, name, b2.linked_var(column, name, index=column_of_cell))
     # After the read-out has summed what was released since the last step: `drive` sets the count back.
     group.run_regularly(equations.drive(), dt=shape.column_step * b2.second, when="after_groups", name="drive")

@@ -15,15 +15,22 @@ from circuit.schema import Parameters
 from circuit.units import did_you_mean, shown
 from circuit.yaml_source import Node, Problems
 
+LISTS = {
+    "schedule": "{time: 7 s, concentration: 1 uM}",
+    "interventions": "{name: NBQX, concentration: 10 uM}",
+    "knockdowns": "{subunit: GluN2B, populations: [PYR], remaining: 0}",
+    "populations": "PYR, PV",
+}
 FILE_KEYS = ("extends", "model", "parameters")  # what an experiment file may say besides the keys of Settings
 
 
 def tell(error: ValidationError, tree: Node, kind: type[BaseModel], problems: Problems, incomplete: bool) -> None:
     """Add to `problems` what pydantic found wrong with `tree`; of an `incomplete` tree, not what is missing."""
     for detail in error.errors(include_url=False):
-        if detail["type"] == "missing" and incomplete:
-            continue
         node, left = tree.follow(detail["loc"])
+        # A list whose only entries are wrong counts as empty too; they have their own sentence.
+        if (detail["type"] == "missing" and incomplete) or (detail["type"] == "too_short" and node.plain()):
+            continue
         at = node.key_at if detail["type"] in ("extra_forbidden", "missing") else node.at
         problems.add(at, (*node.path, *left), _sentence(detail, node, kind))
 
@@ -46,9 +53,9 @@ def _sentence(detail: dict, node: Node, kind: type[BaseModel]) -> str:
         case "string_too_short":
             return "must not be empty"
         case "tuple_type":
-            return f"needs a list, such as [{{time: 7 s, concentration: 1 uM}}]; found {found}"
+            return f"needs a list, such as [{LISTS[str(detail['loc'][-1])]}]; found {found}"
         case "too_short":
-            return "needs at least one step; found an empty list"
+            return f"needs at least one entry, such as [{LISTS[str(detail['loc'][-1])]}]; found an empty list"
         case "value_error":
             return str(detail["ctx"]["error"])
         case _:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 
 from circuit.errors import UserError
 from circuit.parameter import Model, Parameter
@@ -13,6 +14,7 @@ from circuit.units import Quantity, number_text
 
 HEADER = ("parameter", "value", "unit", "status", "source", "meaning")
 ORDER = ("assumed", "fitted", "derived", "published")  # the least certain first: those are what a reader must judge
+HEADINGS = {"cells": 2, "pathways": 2, "drugs": 2, "pharmacokinetics": 3}  # names in the headings of `assumed`
 OWN = "this model"  # the source of a number that no paper gives
 
 
@@ -21,13 +23,17 @@ def leaves(numbers: Model, before: str = "") -> Iterator[tuple[str, Parameter]]:
     for name, value in numbers:
         if isinstance(value, Parameter):
             yield before + name, value
-        else:
+        elif isinstance(value, Model):  # not the names of a drug, and not what has no data
             yield from leaves(value, f"{before}{name}.")
 
 
-def rows(numbers: Parameters, with_notes: bool = True) -> list[tuple[str, ...]]:
-    """Return a row of `HEADER` for every number, assumed ones first; a note follows the meaning in brackets."""
-    ordered = sorted(leaves(numbers), key=lambda leaf: ORDER.index(leaf[1].status))
+def rows(numbers: Parameters, with_notes: bool = True, under: Sequence[str] = ()) -> list[tuple[str, ...]]:
+    """Return a row of `HEADER` for every number, assumed ones first; a note follows the meaning in brackets.
+
+    Where patterns stand in `under`, such as ``drugs.*``, a number's path must match one of them.
+    """
+    chosen = (leaf for leaf in leaves(numbers) if not under or any(fnmatchcase(leaf[0], pattern) for pattern in under))
+    ordered = sorted(chosen, key=lambda leaf: ORDER.index(leaf[1].status))
     return [(path, *_value_and_unit(p), p.status, _source(p), _meaning(p, with_notes)) for path, p in ordered]
 
 
@@ -45,9 +51,31 @@ def _meaning(parameter: Parameter, with_note: bool) -> str:
     return " ".join(text.split())
 
 
-def parameter_table(numbers: Parameters, form: str = "table") -> str:
-    """Return the table as aligned text (``table``, without notes), ``markdown``, or a ``latex`` longtable."""
-    return {"table": _plain, "markdown": _markdown, "latex": _latex}[form](rows(numbers, with_notes=form != "table"))
+def parameter_table(numbers: Parameters, form: str = "table", under: Sequence[str] = ()) -> str:
+    """Return the table.
+
+    Parameters
+    ----------
+    numbers : Parameters
+    form : str
+        ``table`` (aligned text, without notes), ``markdown``, ``latex`` (a longtable), or ``assumed``: the assumed
+        numbers alone, one Markdown item for each part of the model.
+    under : sequence of str
+        Patterns of the paths to show; all if empty.
+    """
+    makers = {"table": _plain, "markdown": _markdown, "latex": _latex, "assumed": _assumed}
+    return makers[form](rows(numbers, form != "table", under))
+
+
+def _assumed(body: list[tuple[str, ...]]) -> str:
+    found: dict[str, list[str]] = {}
+    for path, value, unit, status, *_ in body:
+        if status == "assumed":
+            keys = path.split(".")
+            depth = min(HEADINGS.get(keys[0], 1), len(keys) - 1)
+            amount = value if unit == "1" else f"{value} {unit}"
+            found.setdefault(".".join(keys[:depth]), []).append(f"{'.'.join(keys[depth:])} {amount}")
+    return "\n".join(f"- `{place}`: {', '.join(values)}" for place, values in found.items())
 
 
 def _plain(body: list[tuple[str, ...]]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from circuit.receptors import CLASSES
+from circuit.subunits import CLASSES
 from figures import style, timeline
 from figures.timeline import Timeline
 
@@ -31,22 +31,22 @@ def window_mean(times: np.ndarray, values: np.ndarray, window: tuple[float, floa
 
 
 def draw_block(axes: Axes, results: Any, cls: str) -> Axes:
-    """Draw the blocked fraction of one receptor class against time, a line for each population, in percent."""
+    """Draw the blocked fraction of the receptors with one subunit against time, a line for each population, percent."""
     for name in results.sizes:
         times, values = block_of(results, name, cls)
         if times.size:
-            axes.plot(times, 100 * values, color=style.COLORS[name], linestyle=style.CLASS_DASHES[cls], label=name)
+            axes.plot(times, 100 * values, color=style.COLORS[name], label=name)
     return axes
 
 
 def draw_settled(axes: Axes, results: Any, window: tuple[float, float] | None) -> Axes:
-    """Draw the mean block in a window for every population: disc GluN2A/2B, diamond GluN2C/2D."""
+    """Draw the mean block in a window for every population, with the mark of each subunit."""
     present = list(results.sizes)
     for row, name in enumerate(present):
         means = [100 * window_mean(*block_of(results, name, cls), window) for cls in CLASSES]
         shown = [m for m in means if np.isfinite(m)]
-        if len(shown) == 2:
-            axes.plot(shown, [row, row], color=style.FAINT, linewidth=1.2, zorder=1)
+        if len(shown) > 1:
+            axes.plot([min(shown), max(shown)], [row, row], color=style.FAINT, linewidth=1.2, zorder=1)
         for mean, cls in zip(means, CLASSES, strict=True):
             if np.isfinite(mean):
                 marker(axes, mean, row, style.COLORS[name], cls)
@@ -59,15 +59,15 @@ def draw_settled(axes: Axes, results: Any, window: tuple[float, float] | None) -
 
 
 def marker(axes: Axes, x: float, y: float, color: str, cls: str, size: float = 5.0) -> None:
-    """Put the mark of a receptor class at a point: filled disc GluN2A/2B, open diamond GluN2C/2D."""
-    open_diamond = cls == "GluN2CD"
+    """Put the mark of a subunit at a point (see `figures.style.CLASS_MARKERS`)."""
+    shape, filled = style.CLASS_MARKERS[cls]
     axes.plot(
         [x],
         [y],
-        marker="D" if open_diamond else "o",
-        markersize=size * (0.9 if open_diamond else 1.0),
+        marker=shape,
+        markersize=size * (0.9 if shape == "D" else 1.0),
         color=color,
-        markerfacecolor="white" if open_diamond else color,
+        markerfacecolor=color if filled else "white",
         markeredgewidth=1.1,
         linestyle="none",
         zorder=3,
@@ -76,35 +76,43 @@ def marker(axes: Axes, x: float, y: float, color: str, cls: str, size: float = 5
 
 @style.styled
 def figure(results: Any) -> Figure:
-    """Return the figure: A free drug, B and C block by receptor class against time, D settled block."""
+    """Return the figure: A free drug, B to E block by subunit against time, F settled block."""
     course = Timeline.of(results)
-    fig = style.new_figure(style.DOUBLE_COLUMN_MM, 78)
-    grid = fig.add_gridspec(2, 3, height_ratios=[1, 3.2], width_ratios=[1, 1, 0.62])
+    fig = style.new_figure(style.DOUBLE_COLUMN_MM, 108)
+    grid = fig.add_gridspec(3, 3, height_ratios=[0.55, 1.6, 1.6], width_ratios=[1, 1, 0.75])
     top = max(_highest(results), 1e-3)
+    for at in range(2):
+        strip = fig.add_subplot(grid[0, at])
+        _dose_strip(strip, results, course)
+        if at == 0:
+            strip.set_ylabel("µM")
+            style.letter(strip, "A", dx=-24, dy=4)
     for at, cls in enumerate(CLASSES):
-        dose = fig.add_subplot(grid[0, at])
-        _dose_strip(dose, results, course, label=at == 0)
-        axes = fig.add_subplot(grid[1, at])
-        draw_block(axes, results, cls)
-        timeline.shade_drug(axes, course)
-        timeline.time_axis(axes, course)
-        axes.set_ylim(0, min(100.0, 112 * top) if top > 1e-3 else 100.0)
-        axes.set_title(f"{style.CLASS_NAMES[cls]}")
-        if at == 0:
-            axes.set_ylabel("Blocked NMDA receptors (%)")
-        if axes.lines:
-            axes.legend(loc="upper left", handlelength=1.9, labelcolor="linecolor")
-        if not course.epochs:
-            axes.text(0.5, 0.5, "no drug", transform=axes.transAxes, ha="center", color=style.BASELINE)
-        style.letter(axes, "BC"[at], dx=-24 if at == 0 else -16, dy=4)
-        if at == 0:
-            style.letter(dose, "A", dx=-24, dy=4)
-    _settled_panel(fig.add_subplot(grid[1, 2]), results, course, top)
+        axes = fig.add_subplot(grid[1 + at // 2, at % 2])
+        _subunit_panel(axes, results, cls, course, top)
+        style.letter(axes, "BCDE"[at], dx=-24 if at % 2 == 0 else -16, dy=4)
+        if at % 2 == 0:
+            axes.set_ylabel("Blocked receptors (%)")
+    _settled_panel(fig.add_subplot(grid[1:, 2]), results, course, top)
     _key(fig.add_subplot(grid[0, 2]))
     return fig
 
 
-def _dose_strip(axes: Axes, results: Any, course: Timeline, label: bool) -> None:
+def _subunit_panel(axes: Axes, results: Any, cls: str, course: Timeline, top: float) -> None:
+    draw_block(axes, results, cls)
+    timeline.shade_drug(axes, course)
+    timeline.time_axis(axes, course, label=cls in CLASSES[2:])
+    axes.set_ylim(0, min(100.0, 112 * top) if top > 1e-3 else 100.0)
+    axes.set_title(cls)
+    if axes.lines and cls in (CLASSES[0], CLASSES[2]):
+        axes.legend(loc="upper left", handlelength=1.2, labelcolor="linecolor", ncols=2, columnspacing=1.0)
+    if not course.epochs:
+        axes.text(0.5, 0.5, "no drug", transform=axes.transAxes, ha="center", color=style.BASELINE)
+    elif not axes.lines:
+        axes.text(0.5, 0.5, "none in any cell", transform=axes.transAxes, ha="center", color=style.BASELINE)
+
+
+def _dose_strip(axes: Axes, results: Any, course: Timeline) -> None:
     times, concentration = timeline.column(results, "drug_concentration")
     highest = float(concentration.max()) if concentration.size else 0.0
     if times.size:
@@ -114,8 +122,6 @@ def _dose_strip(axes: Axes, results: Any, course: Timeline, label: bool) -> None
     axes.locator_params(axis="y", nbins=2)
     timeline.time_axis(axes, course, label=False)
     axes.set_title(f"Free {course.drug or 'drug'}")
-    if label:
-        axes.set_ylabel("µM")
 
 
 def _settled_panel(axes: Axes, results: Any, course: Timeline, top: float) -> None:
@@ -125,15 +131,15 @@ def _settled_panel(axes: Axes, results: Any, course: Timeline, top: float) -> No
     axes.set_xlabel("Block (%)")
     axes.set_title("Mean of the drug window" if window else "No drug window")
     axes.grid(axis="x", color=style.FAINT, linewidth=0.4)
-    style.letter(axes, "D", dx=-20, dy=4)
+    style.letter(axes, "F", dx=-20, dy=4)
 
 
 def _key(axes: Axes) -> None:
     axes.set(xlim=(0, 1), ylim=(-0.6, 1.6))
-    for row, cls in enumerate(reversed(CLASSES)):
-        axes.plot([0.02, 0.2], [row, row], color=style.INK, linestyle=style.CLASS_DASHES[cls])
-        marker(axes, 0.32, row, style.INK, cls)
-        axes.text(0.43, row, style.CLASS_NAMES[cls], va="center")
+    for at, cls in enumerate(CLASSES):
+        x, y = 0.04 + 0.5 * (at // 2), 1 - at % 2
+        marker(axes, x, y, style.INK, cls)
+        axes.text(x + 0.08, y, cls, va="center")
     axes.set_axis_off()
 
 
@@ -148,13 +154,13 @@ def caption(results: Any) -> str:
     speed = timeline.config(results).get("numerics", {}).get("block_acceleration")
     words = (
         "Block of NMDA receptors, as it follows from receptor kinetics alone: the drug enters pores that are "
-        "open and free of magnesium, and is trapped when they close. (A) Free concentration. (B, C) Blocked "
-        "fraction of the two receptor classes, mean over the cells of each population; a class that a population "
-        "lacks is left out."
+        "open and free of magnesium, and is trapped when they close. (A) Free concentration. (B to E) Blocked "
+        "fraction by GluN2 subunit, mean over the cells of each population; a subunit that a population lacks is "
+        "left out."
     )
     if "drug" in course.windows and course.epochs:
         start, stop = course.windows["drug"]
-        words += f" (D) Means from {start:.3g} to {stop:.3g} s."
+        words += f" (F) Means from {start:.3g} to {stop:.3g} s."
     if speed and float(speed) != 1:
         words += f" Binding and unbinding run {float(speed):.3g} times faster than in life"
         words += "; the settled block does not depend on it."
@@ -172,6 +178,6 @@ def alt(results: Any) -> str:
         for cls in CLASSES:
             mean = window_mean(*block_of(results, name, cls), window)
             if np.isfinite(mean):
-                parts.append(f"{name} {style.CLASS_NAMES[cls]} {100 * mean:.0f} %")
+                parts.append(f"{name} {cls} {100 * mean:.0f} %")
     settled = ", ".join(parts) or "none"
     return f"Blocked fraction of NMDA receptors against time under {course.treatment}. Settled: {settled}."

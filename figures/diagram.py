@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from circuit.populations import PATHWAYS, POPULATIONS
+from circuit.subunits import CLASSES
 from figures import numbers as model
 from figures import sketch, style
 
@@ -45,7 +46,7 @@ def draw_circuit(axes: Axes, numbers: Mapping[str, Any]) -> Axes:
     drive = {name: model.value(numbers, f"cells.{name}.mean_ext", "nS") for name in POPULATIONS}
     drive["PYR_d"] = model.value(numbers, "cells.PYR.mean_ext_d", "nS")
     words = {name: f"{model.text(g)} nS" for name, g in drive.items() if g is not None}
-    shares = {name: model.value(numbers, f"cells.{name}.fraction_GluN2CD") for name in POPULATIONS}
+    shares = {name: magnesium_insensitive(numbers, name) for name in POPULATIONS}
     start = model.value(numbers, "glutamate.initial", "uM")
     pool = "glutamate pool" + (f"\n{model.text(start)} µM at start" if start is not None else "")
     sketch.draw_sketch(axes, pathway_labels(numbers), strengths(numbers), words, shares, pool)
@@ -62,6 +63,17 @@ def draw_circuit(axes: Axes, numbers: Mapping[str, Any]) -> Axes:
         )
         axes.text(18.2, 29.8, f"{100 * (1 - apical):.0f} %", color=style.COLORS["PYR"], fontsize=6.5, va="top")
     return axes
+
+
+def mix(numbers: Mapping[str, Any], name: str) -> list[float | None]:
+    """Return the share of each subunit in a population's NMDA conductance, in the order of `CLASSES`."""
+    return [model.value(numbers, f"cells.{name}.fraction_{cls}") for cls in CLASSES]
+
+
+def magnesium_insensitive(numbers: Mapping[str, Any], name: str) -> float | None:
+    """Return the share of GluN2C and GluN2D together."""
+    parts = mix(numbers, name)[2:]
+    return None if None in parts else sum(parts)
 
 
 def draw_matrix(axes: Axes, numbers: Mapping[str, Any]) -> Axes:
@@ -102,42 +114,36 @@ COLUMNS = (
 
 
 def draw_receptor_table(axes: Axes, numbers: Mapping[str, Any]) -> Axes:
-    """Draw the NMDA receptors of each population: subunit classes as a bar, then conductances."""
+    """Draw the NMDA receptors of each population: subunits as a bar, then conductances."""
     axes.set(xlim=(0, 6.4), ylim=(4, -1.35))
     axes.set_axis_off()
-    axes.text(0.95, -0.2, "GluN2 classes", ha="left", va="bottom", fontsize=7)
+    axes.text(0.95, -0.2, "GluN2 subunits", ha="left", va="bottom", fontsize=7)
     for at, (title, _, _) in enumerate(COLUMNS):
         axes.text(3.6 + 1.12 * at, -0.2, title, ha="center", va="bottom", fontsize=7, linespacing=1.1)
     axes.plot([0, 6.4], [0, 0], color=style.INK, linewidth=0.6)
     for row, name in enumerate(POPULATIONS):
         axes.text(0, row + 0.5, name, color=style.COLORS[name], fontweight="bold", va="center", fontsize=7)
-        _class_bar(axes, row, style.COLORS[name], model.value(numbers, f"cells.{name}.fraction_GluN2CD"))
+        _class_bar(axes, row, style.COLORS[name], mix(numbers, name))
         for at, (_, key, unit) in enumerate(COLUMNS):
             number = model.value(numbers, f"cells.{name}.{key}", unit)
             axes.text(3.6 + 1.12 * at, row + 0.5, model.text(number), ha="center", va="center", fontsize=7)
     return axes
 
 
-def _class_bar(axes: Axes, row: int, color: str, share: float | None) -> None:
-    if share is None:
+def _class_bar(axes: Axes, row: int, color: str, shares: list[float | None]) -> None:
+    if None in shares:
         axes.text(1.95, row + 0.5, "–", ha="center", va="center", color=style.BASELINE)
         return
     left, width = 0.95, 2.0
-    solid = width * (1 - share)
-    axes.add_patch(Rectangle((left, row + 0.2), solid, 0.6, facecolor=color, edgecolor=color, linewidth=0.8))
-    if share > 0:
-        axes.add_patch(
-            Rectangle((left + solid, row + 0.2), width - solid, 0.6, facecolor="white", edgecolor=color, linewidth=0.8)
-        )
-        axes.text(
-            left + solid + (width - solid) / 2,
-            row + 0.52,
-            f"{100 * share:.0f} %",
-            ha="center",
-            va="center",
-            fontsize=6.5,
-            color=style.INK,
-        )
+    for cls, share, tint in zip(CLASSES, shares, (1.0, 0.72, 0.3, 0.12), strict=True):
+        if share == 0:
+            continue
+        part, face = width * share, _tint(color, tint)
+        axes.add_patch(Rectangle((left, row + 0.2), part, 0.6, facecolor=face, edgecolor=color, linewidth=0.8))
+        if share >= 0.2:
+            ink = "white" if tint > 0.5 else style.INK
+            axes.text(left + part / 2, row + 0.52, cls[-2:], ha="center", va="center", fontsize=6.5, color=ink)
+        left += part
 
 
 def _tint(color: str, amount: float) -> tuple[float, ...]:
@@ -177,7 +183,7 @@ def _key(axes: Axes) -> None:
     axes.set_axis_off()
     for x, y, cls in ((1.5, 11.0, "GluN2AB"), (1.5, 6.8, "GluN2CD")):
         sketch.receptor(axes, x, y, cls, 4.6)
-        axes.text(x + 2.8, y, f"{style.CLASS_NAMES[cls]}", va="center", fontsize=7)
+        axes.text(x + 2.8, y, f"{style.PAIR_NAMES[cls]}", va="center", fontsize=7)
     for x, y, excites, words in ((22.5, 11.0, True, "excites"), (22.5, 6.8, False, "inhibits")):
         axes.plot([x, x + 5], [y, y], color=style.INK, linewidth=1.2, solid_capstyle="butt")
         sketch.ending(axes, (x, y), (x + 5, y), style.INK, excites, 1.2)
@@ -187,7 +193,7 @@ def _key(axes: Axes) -> None:
     axes.text(49.7, 11, "afferents", va="center", fontsize=7)
     axes.plot([42.5, 47.5], [6.8, 6.8], color=style.GLUTAMATE, linewidth=1.0, linestyle=(0, (2.2, 1.4)))
     axes.text(49.7, 6.8, "slow", va="center", fontsize=7)
-    axes.text(0, 2.4, "Drug: enters open, Mg-free pores of both classes", va="center", fontsize=6.5, color=style.DRUG)
+    axes.text(0, 2.4, "Drug: enters open, Mg-free pores of any subunit", va="center", fontsize=6.5, color=style.DRUG)
 
 
 def caption(results: Any) -> str:
@@ -198,9 +204,9 @@ def caption(results: Any) -> str:
         "cell × mean conductance at the first spike; line widths follow their product. Inhibition reaches the "
         "pyramidal soma from PV and its apical dendrite from SST; VIP inhibits SST. Grey: mean AMPA conductance "
         "of the afferents. Dashed: release from pyramidal cells fills a pool of extracellular glutamate, which "
-        "activates NMDA receptors of all cells and, through mGluR2/3, lowers release. Marks: NMDA receptor "
-        "classes, area by share. (B) All pathways; shading follows the product of the two numbers. (C) Subunit "
-        "classes of each population's NMDA conductance (outlined: GluN2C/2D), its size relative to AMPA at "
+        "activates NMDA receptors of all cells and, through mGluR2/3, lowers release. Marks: NMDA "
+        "receptors, area by share. (B) All pathways; shading follows the product of the two numbers. (C) Subunits "
+        "of each population's NMDA conductance (the paler, the weaker magnesium's hold), its size relative to AMPA at "
         "recurrent synapses, the largest extrasynaptic (tonic) conductance and the mean afferent one, at the "
         "soma."
     )

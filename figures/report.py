@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from circuit.receptors import CLASSES
+from circuit.subunits import CLASSES
 from figures import make, style, timeline
 from figures import numbers as model
 from figures.html import Html, join, table, tag
@@ -216,7 +216,7 @@ def _blocked(results: Any) -> Html:
             absent = shares is not None and shares[at] == 0
             cells.append("absent" if absent else percent(summary.get(f"block_{name}_{cls}")))
         rows.append((_population(name), *cells, percent(summary.get(f"block_{name}_mean"))))
-    names = [style.CLASS_NAMES.get(cls, cls) for cls in results.classes or CLASSES]
+    names = results.classes or CLASSES
     return table(("", *names, "Together"), rows, "NMDA receptors blocked, mean of the drug window (%).", "numbers")
 
 

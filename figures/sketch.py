@@ -273,7 +273,7 @@ def _receptor_places(name: str) -> list[tuple[float, float, str]]:
     near = {"PV": (34, 0), "SST": (-62, -28), "VIP": (150, 205)}[name]
     turns = np.radians(near)
     return [
-        (x + RADIUS * np.cos(turns[k]), y + RADIUS * np.sin(turns[k]), cls) for k, cls in enumerate(style.CLASS_NAMES)
+        (x + RADIUS * np.cos(turns[k]), y + RADIUS * np.sin(turns[k]), cls) for k, cls in enumerate(style.PAIR_NAMES)
     ]
 
 

@@ -15,8 +15,10 @@ from matplotlib.figure import Figure
 
 # Chosen by simulating protan, deutan and tritan vision: every pair stays 18 CIELAB units apart (a test checks).
 COLORS = {"PYR": "#1D4E89", "PV": "#D1490C", "SST": "#1A9A6C", "VIP": "#B866A6"}
-CLASS_NAMES = {"GluN2AB": "GluN2A/2B", "GluN2CD": "GluN2C/2D"}
-CLASS_DASHES: dict[str, object] = {"GluN2AB": "solid", "GluN2CD": (0, (3.2, 1.4))}
+# A mark for each kind of NMDA receptor: those that magnesium blocks well are discs, the others diamonds.
+CLASS_MARKERS = {"GluN2A": ("o", True), "GluN2B": ("o", False), "GluN2C": ("D", True), "GluN2D": ("D", False)}
+# Where there is no room for four.
+PAIR_NAMES = {"GluN2AB": "GluN2A/2B", "GluN2CD": "GluN2C/2D"}
 
 INK = "#1F2328"
 BASELINE = "#6E747D"  # everything measured before the drug

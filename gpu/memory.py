@@ -18,7 +18,7 @@ from circuit import equations
 from circuit.draw import SCHEDULE_SAMPLES
 from circuit.errors import RunError
 from circuit.network import BLOCK_SAMPLE, Structure, recorded
-from circuit.receptors import TAGS
+from circuit.subunits import TAGS
 
 #: Spikes per cell and second to make room for: about twice the mean of the reference column.
 EXPECTED_RATE = 8.0
@@ -91,7 +91,8 @@ def estimate(shape: Structure, duration_s: float) -> list[Part]:
     drawn = sum(number for _, number in shape.num_synapses)
     parts.append(Part("as drawn", "synapses", drawn, drawn * SYNAPSE_DRAWN, size))
     parts += _recorded(shape, duration_s, real, size)
-    parts.append(Part("drug_schedule", "samples", SCHEDULE_SAMPLES, SCHEDULE_SAMPLES * shape.num_columns * 8, size))
+    samples = SCHEDULE_SAMPLES * shape.num_columns * len(equations.SCHEDULED)
+    parts.append(Part("drug_schedule", "samples", samples, samples * 8, size))
     return sorted(parts, key=lambda part: -part.num_bytes)
 
 

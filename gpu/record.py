@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from circuit import measures
 from circuit.network import BLOCK_SAMPLE, Structure, recorded
 from circuit.populations import POPULATIONS, ranges
-from circuit.receptors import CLASSES, TAGS
+from circuit.subunits import CLASSES, TAGS
 from gpu.layout import RunData
 
 if TYPE_CHECKING:

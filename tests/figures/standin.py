@@ -9,22 +9,28 @@ import numpy as np
 
 from circuit.errors import ResultsError
 from circuit.measures import spectrum
+from circuit.subunits import CLASSES
 from gpu.summary import summarise
 
 SIZES = {"PYR": 1600, "PV": 140, "SST": 120, "VIP": 140}
 RATES = {"PYR": 2.0, "PV": 10.0, "SST": 6.0, "VIP": 5.0}
 CHANGE = {"PYR": 1.35, "PV": 0.80, "SST": 0.65, "VIP": 1.05}
 SETTLED = {
-    ("PYR", "GluN2AB"): 0.17,
-    ("PV", "GluN2AB"): 0.22,
-    ("SST", "GluN2AB"): 0.20,
-    ("VIP", "GluN2AB"): 0.21,
-    ("PYR", "GluN2CD"): 0.0,
-    ("PV", "GluN2CD"): 0.42,
-    ("SST", "GluN2CD"): 0.39,
-    ("VIP", "GluN2CD"): 0.0,
+    (name, cls): block
+    for cls, blocks in {
+        "GluN2A": (0.17, 0.22, 0.20, 0.21),
+        "GluN2B": (0.18, 0.23, 0.21, 0.22),
+        "GluN2C": (0.0, 0.42, 0.39, 0.0),
+        "GluN2D": (0.0, 0.30, 0.29, 0.0),
+    }.items()
+    for name, block in zip(SIZES, blocks, strict=True)
 }
-FRACTION_2CD = {"PYR": 0.0, "PV": 0.35, "SST": 0.35, "VIP": 0.0}
+MIX = {
+    "PYR": (0.55, 0.45, 0.0, 0.0),
+    "PV": (0.45, 0.20, 0.10, 0.25),
+    "SST": (0.30, 0.35, 0.05, 0.30),
+    "VIP": (0.40, 0.60, 0.0, 0.0),
+}
 MEAN_EXT = {"PYR": 1.75, "PV": 1.65, "SST": 0.72, "VIP": 0.65}
 NMDA_RATIO = {"PYR": 0.5, "PV": 0.12, "SST": 0.45, "VIP": 0.6}
 TONIC = {"PYR": 1, "PV": 4, "SST": 3, "VIP": 1}
@@ -48,7 +54,7 @@ class StandIn:
     """The part of `gpu.results.Results` that figures use."""
 
     path = Path("results/stand-in")
-    classes = ("GluN2AB", "GluN2CD")
+    classes = CLASSES
 
     def __init__(
         self, scale=0.05, silent=(), drug=True, stop=DURATION, seed=1, dose=1.0, config=True, windows=None, flat=False
@@ -94,8 +100,7 @@ class StandIn:
         return float(values[(times >= start) & (times < stop)].mean())
 
     def class_shares(self, population):
-        share = FRACTION_2CD[population]
-        return np.array([1 - share, share])
+        return np.array(MIX[population])
 
     def column(self, name):
         t = np.arange(0, self.duration, STEP)
@@ -171,7 +176,10 @@ def numbers():
             ),
             "mean_ext_d": leaf("1.2 nS" if name == "PYR" else "0 nS", "the same at the dendrite", status="fitted"),
             "NMDA_ratio": leaf(NMDA_RATIO[name], "NMDA to AMPA", "Rotaru2011", "assumed"),
-            "fraction_GluN2CD": leaf(FRACTION_2CD[name], "share of GluN2C and GluN2D", "this model", "assumed"),
+            **{
+                f"fraction_{cls}": leaf(share, f"share of {cls}", "this model", "assumed")
+                for cls, share in zip(CLASSES, MIX[name], strict=True)
+            },
             "g_tonic_max": leaf(f"{TONIC[name]} nS", "extrasynaptic NMDA conductance", "this model", "fitted"),
         }
         for name in SIZES

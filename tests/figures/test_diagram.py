@@ -7,9 +7,10 @@ import pytest
 from matplotlib.text import Text
 
 from circuit.populations import POPULATIONS
+from circuit.subunits import CLASSES
 from figures import diagram, sketch, style
 from figures import numbers as model
-from tests.figures.standin import CONDUCTANCE, FRACTION_2CD, MEAN_EXT, PROBABILITY, SIZES, TONIC, StandIn, numbers
+from tests.figures.standin import CONDUCTANCE, MEAN_EXT, MIX, PROBABILITY, SIZES, TONIC, StandIn, numbers
 
 
 def texts(figure_or_axes):
@@ -34,8 +35,8 @@ def test_drawing_shows_main_pathways_drive_and_pool(complete):
         assert labels[path] in shown
     for name in POPULATIONS:
         assert f"{MEAN_EXT[name]:.3g} nS" in shown and f"{TONIC[name]:.3g}" in shown
-        if FRACTION_2CD[name]:
-            assert f"{100 * FRACTION_2CD[name]:.0f} %" in shown
+        for cls, share in zip(CLASSES, MIX[name], strict=True):
+            assert cls[-2:] in shown or share < 0.2
     assert "glutamate pool\n1 µM at start" in shown and "40 %\napical" in shown
 
 

@@ -190,14 +190,14 @@ def test_distribution_counts_every_active_cell_once(complete):
 
 def test_a_class_that_a_population_lacks_is_left_out(complete):
     axes = style.new_figure(89, 60).add_subplot()
-    block.draw_block(axes, complete, "GluN2CD")
+    block.draw_block(axes, complete, "GluN2C")
     assert [line.get_label() for line in axes.lines] == ["PV", "SST"]
 
 
 def test_settled_block_is_the_mean_of_the_drug_window(complete):
-    mean = block.window_mean(*block.block_of(complete, "PV", "GluN2CD"), complete.windows["drug"])
+    mean = block.window_mean(*block.block_of(complete, "PV", "GluN2C"), complete.windows["drug"])
     # tau = 2 s, 8 s after the onset: within 2 % of settled.
-    assert mean == pytest.approx(SETTLED["PV", "GluN2CD"], rel=0.02)
+    assert mean == pytest.approx(SETTLED["PV", "GluN2C"], rel=0.02)
 
 
 def test_samples_never_mix_before_and_after_the_drug():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from circuit import config
-from circuit.receptors import CLASSES
+from circuit.subunits import CLASSES
 from figures import make, report
 from figures import numbers as model
 from figures.timeline import Timeline
@@ -31,7 +31,7 @@ def run_data(made: StandIn) -> RunData:
         spikes_cell=np.concatenate([cell + first[name] for name, (_, cell) in spikes.items()]),
         column={"time": made.column("glutamate")[0], **{name: made.column(name)[1] for name in names}},
         block={
-            "time": made.block("PYR", "GluN2AB")[0],
+            "time": made.block("PYR", "GluN2A")[0],
             "fraction": np.array([[made.block(name, cls)[1] for cls in CLASSES] for name in made.sizes]),
             "share": np.array([made.class_shares(name) for name in made.sizes]),
         },

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from circuit import draw, network
 from circuit.config import Experiment, load
+from circuit.interventions import effects
 from circuit.populations import POPULATIONS, ranges
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "ketamine.yaml"
@@ -64,7 +65,7 @@ def arrays(
     for name, contacts in (("excitation", excitation), ("inhibition", inhibition)):
         values |= _synapses(name, contacts)
     values |= draw.receptor_pools(values, numbers, counts)
-    values |= draw.shared(exp)
+    values |= draw.shared(exp, numbers)
     values |= draw.initial_state(values, numbers, counts, exp.seed)
     return values | draw.column(exp, counts["PYR"])
 
@@ -94,6 +95,13 @@ class Rig:
         for name, value in values.items():
             _set(self.objects, f"column.{name}", value)
         return self
+
+    def give(self, exp: Experiment, concentration: float, drug: str = "ketamine") -> Rig:
+        """Give a drug at a concentration in mM, for as long as the column's own step is off."""
+        numbers = exp.numbers
+        level = np.array([concentration])
+        found = effects(numbers.drugs, numbers.receptors, [(drug, "bath", level)], 1)
+        return self.set_column(conc_drug=concentration, **{name: values[0] for name, values in found.items()})
 
     def only(self, *parts: str) -> Rig:
         """Switch off every part of the step but these (see `PARTS`)."""

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from circuit import exposure
 from circuit.draw import SCHEDULE_SAMPLES
 from circuit.populations import POPULATIONS
+from circuit.subunits import TAGS
 from tests.numeric import rig
 from tests.numeric.test_synapses import plasticity
 
@@ -109,19 +111,19 @@ def test_read_outs_sum_the_currents_of_the_pyramidal_cells():
     exp, rng, number = rig.experiment(), np.random.default_rng(), sum(counts.values())
     cells = rig.make(exp, counts).only()
     names = [
-        f"{key}{c}" for key in ("g_AMPA", "g_NMDA", "g_GABA", "g_ext", "g_NMDA_ext", "g_tonic_AB") for c in ("", "_d")
+        f"{key}{c}" for key in ("g_AMPA", "g_NMDA", "g_GABA", "g_ext", "g_NMDA_ext", "tonic_A") for c in ("", "_d")
     ]
     g = {name: rng.uniform(0.1, 1, number) * 1e-9 for name in names}
     v = {"": rng.uniform(-80e-3, -40e-3, number), "_d": rng.uniform(-80e-3, -40e-3, number)}
-    blocked = {c: rng.uniform(0, 1, number) for c in ("", "_d")}
-    cells.set(**g, **{f"v{c}": v[c] for c in v}, **{f"block_AB{c}": blocked[c] for c in v})
+    free = {f"free_{k}{c}": rng.uniform(0, 1, number) if k == "A" else 0.0 for k in TAGS for c in ("", "_d")}
+    others = {f"tonic_{k}{c}": 0.0 for k in TAGS[1:] for c in ("", "_d")}
+    cells.set(**g, **others, **free, **{f"v{c}": v[c] for c in v})
     cells.run(exp.recording.lfp_step.si)
     synapses, receptors = exp.numbers.synapses, exp.numbers.receptors
-    assert exp.numbers.cells.PYR.fraction_GluN2CD.value == 0  # one class is all there is to sum
     AMPA, excitatory, inhibitory = 0.0, 0.0, 0.0
     for c in ("", "_d"):
-        K = receptors.GluN2AB.K_Mg.si * np.exp(receptors.slope_Mg.si * (v[c] - receptors.V_Mg.si))
-        opened = (g[f"g_NMDA{c}"] + g[f"g_NMDA_ext{c}"] + g[f"g_tonic_AB{c}"]) * (1 - blocked[c])
+        K = receptors.GluN2A.K_Mg.si * np.exp(receptors.slope_Mg.si * (v[c] - receptors.V_Mg.si))
+        opened = (g[f"g_NMDA{c}"] + g[f"g_NMDA_ext{c}"]) * free[f"free_A{c}"] + g[f"tonic_A{c}"]
         driving = v[c] - synapses.E_exc.si
         AMPA += (g[f"g_AMPA{c}"] * driving)[:3].sum()
         excitatory += ((g[f"g_AMPA{c}"] + g[f"g_ext{c}"] + opened / (1 + receptors.Mg.si / K)) * driving)[:3].sum()
@@ -142,9 +144,9 @@ def test_the_drug_follows_its_schedule():
     column = rig.make(exp).only("column_step").run(exp.duration.si)
     trace = column.objects["column_trace"]
     times, found = np.array(trace.t_), np.array(trace.conc_drug_)[0]
-    steps = np.array([time.si for time, _ in exp.drug_steps])
+    steps = np.array([time.si for time, _ in exposure.drug_steps(exp, exp.drug)])
     near = np.abs(times[:, None] - steps).min(axis=1) <= exp.duration.si / SCHEDULE_SAMPLES
-    expected = exp.concentration_at(times) * 1e-3
+    expected = exposure.concentration(exp, times)
     np.testing.assert_allclose(found[~near], expected[~near], rtol=1e-12)
     assert near.sum() <= len(steps)
     assert set(np.round(found * 1e3, 9)) == {0, 1, 30, 0.25}

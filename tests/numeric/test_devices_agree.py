@@ -59,7 +59,7 @@ def test_spikes_are_the_same(outputs):
     [
         *((f"voltage_trace.{v}", 1e-9) for v in ("v", "v_d")),
         *((f"column_trace.{key}", 1e-9) for key in ("glutamate", "conc_drug")),
-        *((f"block_trace.block_{k}{c}", 1e-9) for k in ("AB", "CD") for c in ("", "_d")),
+        *((f"block_trace.block_{k}{c}", 1e-9) for k in "ABCD" for c in ("", "_d")),
     ],
 )
 def test_records_are_the_same(outputs, name, bound):

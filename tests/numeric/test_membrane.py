@@ -13,7 +13,7 @@ from scipy.integrate import solve_ivp
 
 from circuit import equations
 from circuit.populations import POPULATIONS
-from circuit.receptors import CLASSES, TAGS
+from circuit.subunits import CLASSES, TAGS
 from tests.numeric import rig
 
 STATE = ("v", "v_d", "w", "g_AMPA", "g_AMPA_d", "g_NMDA", "g_NMDA_d", "g_GABA", "g_GABA_d")
@@ -28,8 +28,9 @@ BLOCKED = 0.3
 def held(exp, cells):
     """Conductances that stay below threshold, in units of each cell's leak; all receptors and blocks take part."""
     g_L = cells.get("g_L")
-    fixed = {f"block_{k}{c}": BLOCKED for k in TAGS for c in ("", "_d")}
-    fixed |= {f"g_tonic_{k}{c}": 0.05 * g_L for k in TAGS for c in ("", "_d")}
+    shares = {k: cells.get(f"f_{k}") for k in TAGS}
+    fixed = {f"free_{k}{c}": shares[k] * (1 - BLOCKED) for k in TAGS for c in ("", "_d")}
+    fixed |= {f"tonic_{k}{c}": 0.025 * g_L * (1 - BLOCKED) for k in TAGS for c in ("", "_d")}
     for c in ("", "_d"):
         fixed |= {f"g_ext{c}": 0.03 * g_L, f"g_NMDA_ext{c}": 0.05 * g_L}
         fixed |= {f"g_AMPA{c}": 0.1 * g_L, f"g_NMDA{c}": 0.1 * g_L, f"g_GABA{c}": 0.3 * g_L}
@@ -84,11 +85,11 @@ def typed(cells, exp, k):
     )
     g_L, g_Ld, g_c, a = (getattr(cell, name).to("nS") for name in ("g_L", "g_L_d", "g_c", "a"))
     C, C_d, tau_w = cell.C_m.to("pF"), cell.C_d.to("pF"), cell.tau_w.to("ms")
-    shares = (1 - cell.fraction_GluN2CD.value, cell.fraction_GluN2CD.value)
+    shares = [getattr(cell, f"fraction_{name}").value for name in CLASSES]
     K = [getattr(receptors, name).K_Mg.to("mM") for name in CLASSES]
     slope, V_K = receptors.slope_Mg.to("/mV"), receptors.V_Mg.to("mV")
     g0 = {name: cells.trace(name)[k, 0] * 1e9 for name in STATE[3:]}
-    g_ext, g_NMDA_ext, g_tonic = 0.03 * g_L, 0.05 * g_L, 0.05 * g_L
+    g_ext, g_NMDA_ext, g_tonic = 0.03 * g_L, 0.05 * g_L, 0.025 * g_L
 
     def current(t, v, c):
         def g(name, tau):
@@ -203,8 +204,20 @@ def test_intervals_of_a_leaky_integrator_are_the_closed_form():
     V_T, V_r, t_ref = -50e-3, -60e-3, 2e-3
     tau, end = C / g_L, E_L + np.array([21, 25, 40, 80]) * 1e-3
     quiet = dict.fromkeys(("a", "b", "g_c", "g_ext", "g_ext_d", "g_NMDA_ext", "g_NMDA_ext_d"), 0.0)
-    quiet |= {f"g_tonic_{k}{c}": 0.0 for k in TAGS for c in ("", "_d")}
-    cells.set(**quiet, C_m=C, g_L=g_L, E_L=E_L, V_T=V_T, V_cut=V_T + 5e-6, Delta_T=1e-6, V_r=V_r, t_ref=t_ref, v=V_r)
+    quiet |= {f"tonic_{k}{c}": 0.0 for k in TAGS for c in ("", "_d")}
+    cells.set(
+        **quiet,
+        C_m=C,
+        g_L=g_L,
+        E_L=E_L,
+        V_T=V_T,
+        V_T_rest=V_T,
+        V_cut=V_T + 5e-6,
+        Delta_T=1e-6,
+        V_r=V_r,
+        t_ref=t_ref,
+        v=V_r,
+    )
     # Adaptation that neither decays nor follows is a constant current.
     cells.set(tau_w=1e9, w=-g_L * (end - E_L)).run(0.5)
     integrating = tau * np.log((end - V_r) / (end - V_T))
@@ -219,7 +232,7 @@ def test_input_resistance_of_the_pyramidal_soma():
     """1/(g_L + g_c g_Ld/(g_c + g_Ld)) without adaptation; Hass 2016 has a median of 141 MOhm."""
     exp = rig.experiment()
     cells = rig.make(exp).only("cells")
-    names = ("g_ext", "g_ext_d", "g_NMDA_ext", "g_NMDA_ext_d", *(f"g_tonic_{k}{c}" for k in TAGS for c in ("", "_d")))
+    names = ("g_ext", "g_ext_d", "g_NMDA_ext", "g_NMDA_ext_d", *(f"tonic_{k}{c}" for k in TAGS for c in ("", "_d")))
     E_L = cells.get("E_L")
     injected = 10e-12
     cells.set(**dict.fromkeys(names, 0.0), a=0.0, tau_w=1e9, w=-injected, v=E_L, v_d=E_L).run(0.5)

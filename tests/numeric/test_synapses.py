@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from circuit.populations import PATHWAYS, POPULATIONS, split
-from circuit.receptors import TAGS, gate_jump
+from circuit.receptors import gate_jump
+from circuit.subunits import TAGS
 from tests.numeric import rig
 from tests.numeric.rig import Contact
 
@@ -216,7 +217,7 @@ def psps():
     scale = exp.numbers.synapses.apical_scale.value
     contacts["apical"] = apical("PYR_to_PYR", scale * soma.weight)
     cells = network(exp, contacts.values(), ["v"])
-    quiet = ("g_ext", "g_NMDA_ext", *(f"g_tonic_{k}" for k in TAGS))
+    quiet = ("g_ext", "g_NMDA_ext", *(f"tonic_{k}" for k in TAGS))
     inhibited = [item.target for item in contacts.values() if item.source != soma.source]
     E_L = np.full(sum(COUNTS.values()), -70e-3)
     E_L[inhibited] = -55e-3

@@ -16,7 +16,7 @@ from circuit.yaml_source import Problems, Source, dump, scalar
 from circuit.yaml_source import parse as parse_yaml
 
 CONFIGS = Path(pfc.__file__).parent / "configs"
-TEXTS = {name: (CONFIGS / name).read_text() for name in ("baseline.yaml", "ketamine.yaml", "parameters.yaml")}
+TEXTS = {path.name: path.read_text() for path in CONFIGS.glob("*.yaml")}
 finite = st.floats(allow_nan=False, allow_infinity=False)
 units = st.sampled_from(sorted(set(UNITS) - {"1"}))  # a plain number is written without a unit
 

@@ -15,7 +15,7 @@ from circuit import draw, network, receptors, schema
 from circuit.config import load
 from circuit.connectivity import fixed_in_degree
 from circuit.populations import PATHWAYS, POPULATIONS, ranges, sizes, split
-from circuit.receptors import TAGS
+from circuit.subunits import TAGS
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "smoke.yaml"
 seeds = st.integers(0, 2**32 - 1)

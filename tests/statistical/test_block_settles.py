@@ -19,7 +19,7 @@ import pytest
 from circuit import draw, network, schema
 from circuit.config import Experiment
 from circuit.populations import POPULATIONS, ranges, sizes
-from circuit.receptors import CLASSES, TAGS
+from circuit.subunits import CLASSES, TAGS
 from gpu import build, devices, run, toolchain
 from tests.statistical.conftest import NUM_TRACED, experiment, seeds
 
@@ -74,8 +74,8 @@ def settled(exp: Experiment, shape: network.Structure, outputs: dict) -> Iterato
 
 def has_receptors(exp: Experiment, population: str, name: str, compartment: str) -> bool:
     """Whether a population has receptors of a class there; only pyramidal cells have them on the dendrite."""
-    share = getattr(exp.numbers.cells, population).fraction_GluN2CD.value
-    return (share if name == "GluN2CD" else 1 - share) > 0 and (not compartment or population == "PYR")
+    share = getattr(getattr(exp.numbers.cells, population), f"fraction_{name}").value
+    return share > 0 and (not compartment or population == "PYR")
 
 
 def closed_form(exp: Experiment, name: str, v: np.ndarray) -> np.ndarray:
@@ -112,7 +112,7 @@ def blocks(builds, tmp_path_factory) -> dict[int, list[list[Block]]]:
 @pytest.mark.parametrize("factor", ACCELERATIONS)
 def test_each_cell_settles_at_the_closed_form(blocks, factor):
     for found in blocks[factor]:
-        assert len(found) == 7
+        assert len(found) == 14
         for block in found:
             np.testing.assert_allclose(block.cells, block.closed_form, rtol=CELL_BOUND, err_msg=str(block[:3]))
 
@@ -144,13 +144,13 @@ def test_the_shipped_experiment_has_settled(runs):
 
 
 def test_classes_with_less_magnesium_are_blocked_more(runs):
-    """GluN2C/2D above GluN2A/2B wherever both are, and the depolarised interneurons above the pyramidal cells."""
+    """GluN2D above GluN2A wherever both are, and the depolarised interneurons above the pyramidal cells."""
     for result in runs:
         summary = result.summary
         for population in ("PV", "SST"):
-            assert summary[f"block_{population}_GluN2CD"] > summary[f"block_{population}_GluN2AB"]
+            assert summary[f"block_{population}_GluN2D"] > summary[f"block_{population}_GluN2A"]
             assert summary[f"block_{population}_mean"] > summary["block_PYR_mean"]
-        assert summary["block_PYR_GluN2CD"] is None
+        assert summary["block_PYR_GluN2D"] is None
 
 
 def test_the_size_of_a_population_follows_from_the_config(runs):

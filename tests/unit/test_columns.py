@@ -58,7 +58,7 @@ def test_one_column_is_a_single_run(parts) -> None:
 
 def test_columns_that_differ_in_what_they_share_are_refused() -> None:
     differing = [draw.arrays(load(CONFIG, (f"parameters.receptors.Mg={Mg} mM",))) for Mg in (1, 2)]
-    with pytest.raises(ValueError, match="the columns of one network share Mg_ratio_AB"):
+    with pytest.raises(ValueError, match="the columns of one network share Mg_ratio_A"):
         columns.stack(differing, 1000)
 
 
@@ -70,10 +70,10 @@ def test_records_are_taken_apart() -> None:
         "spikes.t": np.sort(rng.random(200)),
         "column_trace.t": np.arange(5.0),
         "column_trace.glutamate": np.arange(15.0).reshape(3, 5),
-        "block_trace.block_AB": np.arange(30.0).reshape(6, 5),
+        "block_trace.block_A": np.arange(30.0).reshape(6, 5),
     }
     taken = [columns.take(outputs, c, 3, 10) for c in range(3)]
     np.testing.assert_array_equal(taken[1]["spikes.i"], cell[(cell >= 10) & (cell < 20)] - 10)
     np.testing.assert_array_equal(taken[2]["column_trace.glutamate"], [[10, 11, 12, 13, 14]])
-    np.testing.assert_array_equal(taken[0]["block_trace.block_AB"], np.arange(10.0).reshape(2, 5))
+    np.testing.assert_array_equal(taken[0]["block_trace.block_A"], np.arange(10.0).reshape(2, 5))
     assert sum(part["spikes.t"].size for part in taken) == 200

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import pfc
+from circuit import exposure
 from circuit.config import ConfigError, load, read
 from circuit.errors import UserError
 from circuit.tables import HEADER, ORDER, leaves, parameter_table, references, rows, sources
@@ -72,7 +74,8 @@ def test_override_of_a_parameter_says_so(ketamine, tmp_path):
 )
 def test_later_word_on_the_drug_replaces_the_earlier(overrides, steps):
     experiment = load(KETAMINE, overrides)
-    assert [(time.to("s"), level.to("uM")) for time, level in experiment.drug_steps] == steps
+    found = [step for drug in experiment.drugs for step in exposure.drug_steps(experiment, drug)]
+    assert [(time.to("s"), level.to("uM")) for time, level in found] == steps
 
 
 def test_phases_add_up(ketamine):
@@ -83,11 +86,13 @@ def test_phases_add_up(ketamine):
 
 def test_concentration_steps_at_its_times(ketamine):
     times = np.array([[0, 6.9999], [7, 19.9]])
-    np.testing.assert_array_equal(ketamine.concentration_at(times), [[0, 0], [1, 1]])
-    assert ketamine.concentration_at(70_000 * 0.1e-3 - 1e-12) == 1  # on the step but for rounding
-    assert load(BASELINE).concentration_at(np.arange(3.0)).tolist() == [0, 0, 0]
+    np.testing.assert_array_equal(1e3 * exposure.concentration(ketamine, times), [[0, 0], [1, 1]])
+    assert exposure.concentration(ketamine, 70_000 * 0.1e-3 - 1e-12) == 1e-3  # on the step but for rounding
+    assert exposure.concentration(load(BASELINE), np.arange(3.0)).tolist() == [0, 0, 0]
     schedule = "drug.schedule=[{time: 7 s, concentration: 1 uM}, {time: 9 s, concentration: 0 uM}]"
-    np.testing.assert_array_equal(load(KETAMINE, [schedule]).concentration_at(np.arange(6, 11)), [0, 1, 1, 0, 0])
+    np.testing.assert_array_equal(
+        exposure.concentration(load(KETAMINE, [schedule]), np.arange(6, 11)), [0, 1e-3, 1e-3, 0, 0]
+    )
 
 
 def test_experiment_cannot_be_changed(ketamine):
@@ -98,7 +103,8 @@ def test_experiment_cannot_be_changed(ketamine):
 
 
 def test_files_are_opened_only_by_the_function_given():
-    texts = {name: (CONFIGS / name).read_text() for name in ("ketamine.yaml", "baseline.yaml", "parameters.yaml")}
+    names = ("ketamine.yaml", "baseline.yaml", "parameters.yaml", "drugs.yaml", "pharmacokinetics.yaml")
+    texts = {name: (CONFIGS / name).read_text() for name in names}
     loaded = read("ketamine.yaml", read_text=lambda path: texts[str(path)])
     assert loaded.files == tuple(map(Path, texts))
     assert loaded.experiment == load(KETAMINE)
@@ -109,7 +115,8 @@ def test_paths_start_from_the_file_that_says_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert load("mine.yaml") == load(BASELINE)
     (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "parameters.yaml").write_text((CONFIGS / "parameters.yaml").read_text())
+    for name in ("parameters.yaml", "drugs.yaml", "pharmacokinetics.yaml"):
+        (tmp_path / "own" / name).write_text((CONFIGS / name).read_text())
     assert read("mine.yaml", ["model=own/parameters.yaml"]).folder == Path("own")
 
 
@@ -135,6 +142,20 @@ def test_table_has_a_line_for_every_number(ketamine, form):
     assert len({line.count(" | ") for line in text.splitlines()}) == 1
     if form == "latex":
         assert not [line for line in text.splitlines()[1:-1] if line.replace("\\_", "").count("_")]
+
+
+def test_the_assumed_numbers_are_listed_by_part_of_the_model(ketamine):
+    text = parameter_table(ketamine.numbers, "assumed")
+    assumed = [leaf for leaf in leaves(ketamine.numbers) if leaf[1].status == "assumed"]
+    assert sum(line.count(", ") + 1 for line in text.splitlines()) == len(assumed)
+    assert re.search(r"^- `cells.PYR`: .*tau_NMDA 90 ms, .*fraction_GluN2A 0.55, ", text, re.M)
+
+
+def test_a_part_of_the_table_can_be_asked_for(ketamine):
+    found = rows(ketamine.numbers, under=["drugs.ketamine.*", "receptors.Mg"])
+    assert len(found) == 9 and {path.split(".")[0] for path, *_ in found} == {"drugs", "receptors"}
+    assert all(path == "receptors.Mg" or path.startswith("drugs.ketamine.") for path, *_ in found)
+    assert rows(ketamine.numbers, under=["drug"]) == []
 
 
 def test_references_are_those_used(ketamine):

@@ -15,6 +15,8 @@ import pfc
 
 ROOT = Path(pfc.__file__).parent
 
+TIME = "protocol: {t_drug: 5 s}\n"
+DOSE = "drug: {name: ketamine, dose: 10 mg/kg, route: i.p., species: rat, after: 20 min"
 # What stands in x.yaml after a first line `extends: baseline.yaml`, and what the message must contain.
 BODIES = {
     # syntax
@@ -61,7 +63,7 @@ BODIES = {
     # types
     "number for a group": (
         "drug: 3",
-        "x.yaml:2:7: drug: needs a group of keys (name, concentration, schedule); found 3",
+        "x.yaml:2:7: drug: needs a group of keys (name, site, concentration, schedule, dose, route, ...); found 3",
     ),
     "list for a group": ("protocol: [1 s, 2 s]", "x.yaml:2:11: protocol: needs a group of keys", "found a list of 2"),
     "nothing for a group": ("drug:", "x.yaml:2:6: drug: needs a group of keys", "found nothing"),
@@ -79,11 +81,11 @@ BODIES = {
     "blank text": ("title: '  '", "x.yaml:2:8: title: must not be empty"),
     "text of two lines": ('title: "a\\nb"', "x.yaml:2:8: title: must be one line of printable text"),
     "text for a list": ("drug: {schedule: 1 uM}", "x.yaml:2:18: drug.schedule: needs a list, such as [{time: 7 s"),
-    "empty list": ("drug: {schedule: []}", "x.yaml:2:18: drug.schedule: needs at least one step"),
+    "empty list": ("drug: {schedule: []}", "x.yaml:2:18: drug.schedule: needs at least one entry"),
     # what YAML 1.1 would take for something else
     "no": (
         "drug: {name: no}",
-        "x.yaml:2:14: drug.name: must be one of none, ketamine; found 'no'; did you mean 'none'?",
+        "x.yaml:2:14: drug.name: 'no' is not a drug of this model; did you mean 'none'?",
     ),
     "1e-3": (
         "numerics: {dt: 1e-3}",
@@ -159,6 +161,126 @@ BODIES = {
     "schedule in the baseline": (
         "protocol: {t_drug: 5 s}\ndrug: {name: ketamine, schedule: [{time: 3 s, concentration: 1 uM}]}",
         "drug.schedule.0.time: must not be before the end of the baseline, at 7 s; found 3 s",
+    ),
+    # doses, interventions and knock-downs
+    "unknown drug": (
+        "drug: {name: ketamin, concentration: 1 uM}",
+        "x.yaml:2:14: drug.name: 'ketamin' is not a drug of this model; did you mean 'ketamine'?",
+    ),
+    "unknown route": (
+        TIME + "drug: {name: ketamine, dose: 1 mg/kg, route: topical, species: rat, after: 20 min}",
+        "x.yaml:3:46: drug.route: 'topical' is not a route; take one of i.v., i.v. infusion, i.m.",
+    ),
+    "route without data": (
+        TIME + "drug: {name: ketamine, dose: 1 mg/kg, route: sublingual, species: rat, after: 20 min}",
+        "x.yaml:3:46: drug.route: ketamine has no data for the route sublingual in rat; it has i.v., i.v. infusion,",
+    ),
+    "species without data": (
+        TIME + "drug: {name: MK-801, dose: 1 mg/kg, route: i.p., species: human, after: 20 min}",
+        "x.yaml:3:59: drug.species: MK_801 has no pharmacokinetics for human, only for mouse",
+    ),
+    "drug without pharmacokinetics": (
+        TIME + "drug: {name: NBQX, dose: 1 mg/kg, route: i.p., species: rat, after: 20 min}",
+        "x.yaml:3:26: drug.dose: NBQX cannot be given as a dose: there are pharmacokinetics for ketamine,",
+    ),
+    "unknown species": (
+        TIME + "drug: {name: ketamine, dose: 1 mg/kg, route: i.p., species: dog, after: 20 min}",
+        "x.yaml:3:61: drug.species: must be one of human, rat, mouse; found 'dog'",
+    ),
+    "negative dose": (
+        TIME + "drug: {name: ketamine, dose: -1 mg/kg, route: i.p., species: rat, after: 20 min}",
+        "x.yaml:3:30: drug.dose: must be at least 0 mg/kg and at most 1000 mg/kg; found -1 mg/kg",
+    ),
+    "dose that is a mass": (
+        TIME + DOSE.replace("10 mg/kg", "10 mg") + "}",
+        "x.yaml:3:30: drug.dose: needs a number and one of mg/kg, ug/kg",
+    ),
+    "dose and concentration": (
+        TIME + DOSE + ", concentration: 1 uM}",
+        "drug.dose: give either a concentration or a dose, not both",
+    ),
+    "dose without a route": (
+        TIME + "drug: {name: ketamine, dose: 1 mg/kg, species: rat, after: 20 min}",
+        "x.yaml:3:30: drug.dose: needs route too, such as route: i.p.",
+    ),
+    "dose without a species": (
+        TIME + "drug: {name: ketamine, dose: 1 mg/kg, route: i.p., after: 20 min}",
+        "x.yaml:3:30: drug.dose: needs species too, such as species: rat",
+    ),
+    "dose at no time": (
+        TIME + "drug: {name: ketamine, dose: 1 mg/kg, route: i.p., species: rat}",
+        "x.yaml:3:30: drug.dose: needs after too, such as after: 20 min",
+    ),
+    "route of a concentration": (
+        TIME + "drug: {name: ketamine, concentration: 1 uM, route: i.p.}",
+        "x.yaml:3:52: drug.route: says how a dose is given, and there is no dose but a concentration",
+    ),
+    "infusion without an end": (
+        TIME + "drug: {name: ketamine, dose: 1 mg/kg, route: i.v. infusion, species: human, after: 20 min}",
+        "x.yaml:3:46: drug.route: i.v. infusion needs a duration, such as 40 min",
+    ),
+    "duration of no infusion": (
+        TIME + DOSE + ", duration: 3 min}",
+        "drug.duration: is for the route i.v. infusion; found the route i.p.",
+    ),
+    "doses without an interval": (TIME + DOSE + ", repeat: 3}", "drug.repeat: 3 doses need an interval, such as 24 h"),
+    "interval of one dose": (TIME + DOSE + ", interval: 3 h}", "drug.interval: is between doses, and there is one;"),
+    "no doses": (TIME + DOSE + ", repeat: 0}", "drug.repeat: must be at least 1 and at most 1000; found 0"),
+    "overlapping infusions": (
+        TIME + "drug: {name: ketamine, dose: 1 mg/kg, route: i.v. infusion, species: human, after: 20 min,\n"
+        " duration: 40 min, repeat: 2, interval: 30 min}",
+        "x.yaml:4:41: drug.interval: is 0.5 h, shorter than the infusion of 40 min: the doses would overlap",
+    ),
+    "dose of no drug": ("drug: {name: none, dose: 1 mg/kg}", "drug.dose: is 1 mg/kg, but drug.name is none"),
+    "dose that never acts": (DOSE + "}", "drug.dose: never acts: protocol.t_transition and t_drug are both 0 s"),
+    "a drug given twice": (
+        TIME + "drug: {name: ketamine, concentration: 1 uM}\ninterventions: [{name: ketamine, concentration: 2 uM}]",
+        "x.yaml:4:17: interventions.0: gives ketamine, which drug gives already; put all of its steps into one",
+    ),
+    "an intervention of nothing": (
+        "interventions: [{name: none}]",
+        "x.yaml:2:24: interventions.0.name: is none; take the entry out of the list",
+    ),
+    "interventions that are no list": (
+        "interventions: {name: NBQX}",
+        "interventions: needs a list, such as [{name: NBQX, concentration: 10 uM}]; found a group of keys (name)",
+    ),
+    "intervention after the end": (
+        TIME + "interventions: [{name: NBQX, schedule: [{time: 30 s, concentration: 1 uM}]}]",
+        "x.yaml:3:48: interventions.0.schedule.0.time: must be before the end of the run, at 12 s; found 30 s",
+    ),
+    "unknown site": (
+        TIME + "interventions: [{name: NBQX, site: foot, concentration: 1 uM}]",
+        "x.yaml:3:36: interventions.0.site: must be one of whole brain, column, bath; found 'foot'",
+    ),
+    "unknown subunit": (
+        "knockdowns: [{subunit: GluN2E, populations: [PYR], remaining: 0}]",
+        "knockdowns.0.subunit: must be one of GluN2A, GluN2B, GluN2C, GluN2D; found 'GluN2E'",
+    ),
+    "knock-down in an unknown population": (
+        "knockdowns: [{subunit: GluN2B, populations: [SOM], remaining: 0}]",
+        "x.yaml:2:46: knockdowns.0.populations.0: must be one of PYR, PV, SST, VIP; found 'SOM'",
+    ),
+    "knock-down in no population": (
+        "knockdowns: [{subunit: GluN2B, populations: [], remaining: 0}]",
+        "knockdowns.0.populations: needs at least one entry, such as [PYR, PV]; found an empty list",
+    ),
+    "knock-down that leaves more": (
+        "knockdowns: [{subunit: GluN2B, populations: [PYR], remaining: 2}]",
+        "knockdowns.0.remaining: must be at least 0 and at most 1; found 2",
+    ),
+    "knocked down twice": (
+        "knockdowns: [{subunit: GluN2B, populations: [PYR], remaining: 0},\n"
+        " {subunit: GluN2B, populations: [PYR, PV], remaining: 0.5}]",
+        "x.yaml:3:2: knockdowns.1: GluN2B in PYR is knocked down twice",
+    ),
+    "subunits that are not a whole": (
+        "parameters: {cells: {PYR: {fraction_GluN2A: 0.9}}}",
+        "fraction_GluN2A, fraction_GluN2B, fraction_GluN2C, fraction_GluN2D of PYR add up to 1.35, not 1;",
+    ),
+    "rate of the wrong kind": (
+        "parameters: {drugs: {ketamine: {k_on: 3 /s}}}",
+        "parameters.drugs.ketamine.k_on: needs a number and one of /uM/s, /mM/s",
     ),
     "step between steps": (
         "recording: {lfp_step: 0.25 ms}",
@@ -258,8 +380,8 @@ OVERRIDES = {
         "--set parameters.drive.tau: must be more than 0 ms; found 0 ms",
     ),
     "affinity of nothing": (
-        ["parameters.receptors.GluN2AB.K_Mg=0 uM"],
-        "--set parameters.receptors.GluN2AB.K_Mg: must be more than 0 uM; found 0 uM",
+        ["parameters.receptors.GluN2A.K_Mg=0 uM"],
+        "--set parameters.receptors.GluN2A.K_Mg: must be more than 0 uM; found 0 uM",
     ),
     "no release": (
         ["parameters.pathways.PYR_to_PV.U=0"],
@@ -281,7 +403,7 @@ OVERRIDES = {
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with sound configs and a damaged one to extend; the working directory."""
-    for name in ("baseline.yaml", "ketamine.yaml", "parameters.yaml"):
+    for name in ("baseline.yaml", "ketamine.yaml", "parameters.yaml", "drugs.yaml", "pharmacokinetics.yaml"):
         shutil.copy(ROOT / "configs" / name, tmp_path)
     (tmp_path / "broken.yaml").write_text("drug: 3\n")
     (tmp_path / "sub").mkdir()

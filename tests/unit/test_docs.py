@@ -22,6 +22,15 @@ def test_parameter_table_is_the_one_of_the_config() -> None:
     assert (ROOT / "docs" / "parameters.md").read_text().strip() == table.strip()
 
 
+def test_assumed_numbers_of_drugs_come_first_on_their_page() -> None:
+    """To renew them: pfc parameters --format assumed, with --under 'PATTERN' for each of these patterns."""
+    patterns = ("receptors.*", "channels.*", "cells.*.fraction_*", "cells.*.tau_NMDA", "drugs.*", "pharmacokinetics.*")
+    page = (ROOT / "docs" / "pharmacology.md").read_text()
+    expected = parameter_table(load(ROOT / "configs" / "baseline.yaml").numbers, "assumed", patterns)
+    assert len(expected.splitlines()) > 20
+    assert expected in page.split("\n## ")[1]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_exist(document: Path) -> None:
     named = set(re.findall(r"`pfc ([a-z]+)|^ +pfc ([a-z]+)", document.read_text(), flags=re.MULTILINE))

@@ -18,7 +18,7 @@ from scipy import stats
 from circuit import draw, network, schema, streams
 from circuit.config import load
 from circuit.populations import PATHWAYS, POPULATIONS, ranges, sizes, split
-from circuit.receptors import TAGS
+from circuit.subunits import TAGS
 from gpu import build, devices
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "ketamine.yaml"
@@ -33,19 +33,23 @@ MOVED_BY = {
         *(f"cells.g_NMDA_max{c}" for c in COMPARTMENTS),
     },
     "apical_targets": {f"excitation.weight{c}" for c in COMPARTMENTS} | {f"cells.g_NMDA_max{c}" for c in COMPARTMENTS},
-    "cell_parameters": {f"cells.{key}" for key in ("C_m", "C_d", "g_L", "g_L_d", "V_T", "V_cut", "v", "v_d")},
+    "cell_parameters": {
+        f"cells.{key}" for key in ("C_m", "C_d", "g_L", "g_L_d", "V_T", "V_T_rest", "V_cut", "v", "v_d")
+    },
     "background_means": {
         f"cells.{key}{c}" for key in ("mean_ext", "g_ext", "g_NMDA_ext", "g_NMDA_max") for c in COMPARTMENTS
     },
     "initial_state": {f"cells.{key}{c}" for key in ("v", "noise") for c in COMPARTMENTS},
+    "subjects": set(),  # the drug of this experiment is not given as a dose
 }
 #: What starts at zero, so that no value of the run is needed: no spike has come yet, nothing is blocked.
 STARTS_AT_ZERO = {
     *(f"cells.{key}" for key in ("w", "t_ready", "released")),
     *(f"cells.g_{receptor}{c}" for receptor in ("AMPA", "NMDA", "GABA") for c in COMPARTMENTS),
+    *(f"cells.g_GABA_tonic{c}" for c in COMPARTMENTS),
     *(f"cells.block_{k}{c}" for k in TAGS for c in COMPARTMENTS),
     *(f"cells.{key}_{target}" for key in ("u", "s", "release", "gate") for target in POPULATIONS),
-    *(f"column.{key}" for key in ("conc_drug", "released", "I_AMPA_sum", "I_exc_sum", "I_inh_sum")),
+    *(f"column.{key}" for key in ("released", "I_AMPA_sum", "I_exc_sum", "I_inh_sum")),
 }
 #: Set when the program is made: uniform in each object.
 IN_THE_STRUCTURE = {"excitation.delay", "inhibition.delay"}
@@ -235,7 +239,7 @@ def test_cells_differ_as_much_as_configured(exp, given, counts):
         assert stats.kstest((np.log(factor) + sd**2 / 2) / sd, "norm").pvalue > FALSE_ALARM
         expected = np.concatenate([factor[where[p]] * mean(dendrite, p) for p in POPULATIONS])
         np.testing.assert_allclose(given[f"cells.{dendrite}"], expected, rtol=1e-12)
-    z = [(given["cells.V_T"][where[p]] - mean("V_T", p)) / mean("V_T_sd", p) for p in POPULATIONS]
+    z = [(given["cells.V_T_rest"][where[p]] - mean("V_T", p)) / mean("V_T_sd", p) for p in POPULATIONS]
     assert stats.kstest(np.concatenate(z), "norm").pvalue > FALSE_ALARM
 
 
@@ -277,7 +281,7 @@ def test_the_run_starts_in_its_own_state_of_rest(exp, given):
         np.testing.assert_array_equal(given[f"cells.g_ext{c}"], given[f"cells.mean_ext{c}"])
         for k in TAGS:
             open_ = given[f"cells.g_tonic_max{c}"] * given[f"cells.f_{k}"] * given[f"cells.p_tonic_{k}"]
-            np.testing.assert_allclose(given[f"cells.g_tonic_{k}{c}"], open_, rtol=1e-12)
+            np.testing.assert_allclose(given[f"cells.tonic_{k}{c}"], open_, rtol=1e-12)
 
 
 def test_one_euler_step_decays_exactly():

@@ -11,7 +11,7 @@ import pytest
 from circuit import draw, measures, network
 from circuit.config import load
 from circuit.populations import POPULATIONS, ranges
-from circuit.receptors import CLASSES, TAGS
+from circuit.subunits import CLASSES, TAGS
 from gpu import record
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "smoke.yaml"
@@ -99,8 +99,8 @@ def test_block_is_the_mean_weighted_by_conductance(data, exp, shape, given, outp
     p = POPULATIONS.index(population)
     cells = network.recorded(shape.num_cells, network.BLOCK_SAMPLE)
     where = ranges(dict(shape.num_cells))[population]
-    fraction_CD = getattr(exp.numbers.cells, population).fraction_GluN2CD.value
-    for k, (tag, share) in enumerate(zip(TAGS, (1 - fraction_CD, fraction_CD), strict=True)):
+    mix = [getattr(getattr(exp.numbers.cells, population), f"fraction_{name}").value for name in CLASSES]
+    for k, (tag, share) in enumerate(zip(TAGS, mix, strict=True)):
         assert data.block["share"][p, k] == pytest.approx(share)
         if share == 0:
             assert np.isnan(data.block["fraction"][p, k]).all()

@@ -16,7 +16,7 @@ import pytest
 
 from circuit.errors import ResultsError, UserError
 from circuit.populations import POPULATIONS
-from circuit.receptors import CLASSES
+from circuit.subunits import CLASSES
 from gpu import layout
 from gpu.results import NotRecordedError, Results, RunData, amend_manifest, check_destination, write
 
@@ -46,7 +46,7 @@ def run_data(duration=DURATION, silent=(), seed=1) -> RunData:
     heard = ~np.isin(owner[cell], silent)
     slow, fast = np.arange(0, duration, 0.01), np.arange(0, duration, 0.001)
     drug_on = slow >= 3.0
-    fraction = np.add.outer(np.arange(4) / 10, np.arange(2) / 100)[:, :, None] * drug_on
+    fraction = np.add.outer(np.arange(4) / 10, np.arange(4) / 100)[:, :, None] * drug_on
     excitatory = 100 + np.sin(2 * np.pi * 40 * fast) * np.where(fast < 3, 1, 2)
     return RunData(
         dt=DT,
@@ -60,7 +60,7 @@ def run_data(duration=DURATION, silent=(), seed=1) -> RunData:
             "drug_concentration": 1.0 * drug_on,
             "ampa_throughput": np.where(drug_on, 3.0, 2.0),
         },
-        block={"time": slow, "fraction": fraction, "share": np.tile([0.75, 0.25], (4, 1))},
+        block={"time": slow, "fraction": fraction, "share": np.tile([0.5, 0.2, 0.2, 0.1], (4, 1))},
         classes=CLASSES,
         lfp={"time": fast, "excitatory": excitatory, "inhibitory": -excitatory, "lfp": 2 * excitatory},
         voltage={"time": slow, "cell": np.array([0, 1, 40, 44, 47]), "soma": np.arange(5.0)[:, None] - 0 * slow},
@@ -117,7 +117,7 @@ def test_series_block_and_voltages_come_back(written):
         time, values = written.column(name)
         assert np.array_equal(time, data.column["time"]) and np.array_equal(values, data.column[name])
     assert np.array_equal(written.lfp("inhibitory")[1], data.lfp["inhibitory"])
-    assert np.array_equal(written.block("SST", "GluN2CD")[1], data.block["fraction"][2, 1])
+    assert np.array_equal(written.block("SST", "GluN2D")[1], data.block["fraction"][2, 3])
     assert [len(written.voltage(name)[1]) for name in SIZES] == [2, 1, 1, 1]
     assert written.voltage("SST")[1][0, 0] == 3
     assert written.sizes == SIZES and tuple(SIZES) == POPULATIONS and written.classes == CLASSES
@@ -155,7 +155,7 @@ def test_xarray_opens_every_group_and_finds_units_everywhere(written):
         for key, variable in group.variables.items():
             assert {"units", "long_name"} <= variable.attrs.keys(), f"{name}/{key}"
             assert variable.dtype.kind in "ifOUT", f"{name}/{key} was decoded to {variable.dtype}"
-    by_name = tree["block"]["fraction"].sel(population="SST").sel({"class": "GluN2CD"})
+    by_name = tree["block"]["fraction"].sel(population="SST").sel({"class": "GluN2B"})
     assert float(by_name.sel(time=slice(4, 6)).mean()) == pytest.approx(0.21)
     assert tree["cells"]["population"].values.tolist().count("VIP") == 3
     assert tree.attrs["dt_s"] == DT and tree.attrs["title"] == "Ketamine µ-step"
@@ -193,8 +193,8 @@ def test_summary_has_the_numbers_that_went_in(written):
     assert summary["glutamate_drug_uM"] == 1.5
     assert summary["glutamate_change_percent"] == pytest.approx(50)
     assert summary["ampa_throughput_change_percent"] == pytest.approx(50)
-    assert summary["block_SST_GluN2CD"] == pytest.approx(0.21)
-    assert summary["block_SST_mean"] == pytest.approx(0.75 * 0.20 + 0.25 * 0.21)
+    assert summary["block_SST_GluN2B"] == pytest.approx(0.21)
+    assert summary["block_SST_mean"] == pytest.approx(0.5 * 0.20 + 0.2 * 0.21 + 0.2 * 0.22 + 0.1 * 0.23)
     assert summary["rate_PV_drug_hz"] == written.rate("PV", (4.0, 6.0))
     assert summary["gamma_index_baseline"] == pytest.approx(1, abs=0.01)
     assert summary["gamma_power_baseline_pA2"] == pytest.approx(2, rel=0.01)  # a sine of amplitude 2 pA
@@ -275,7 +275,7 @@ def test_a_run_without_traces_and_without_shares(tmp_path):
     data = run_data()
     block = {key: value for key, value in data.block.items() if key != "share"}
     run = write(tmp_path / "run", experiment(), replace(data, voltage={}, block=block), MANIFEST)
-    assert run.summary["block_PV_mean"] is None and run.summary["block_PV_GluN2CD"] > 0
+    assert run.summary["block_PV_mean"] is None and run.summary["block_PV_GluN2D"] > 0
     with pytest.raises(NotRecordedError, match="it has none"):
         run.voltage("PV")
 
@@ -283,12 +283,12 @@ def test_a_run_without_traces_and_without_shares(tmp_path):
 def test_a_class_that_a_population_lacks_has_no_say_in_its_mean(tmp_path):
     data = run_data()
     fraction, share = data.block["fraction"].copy(), data.block["share"].copy()
-    fraction[0, 1], share[0] = np.nan, (1, 0)
+    fraction[0, 1:], share[0] = np.nan, (1, 0, 0, 0)
     run = write(
         tmp_path / "run", experiment(), replace(data, block={**data.block, "fraction": fraction, "share": share}), {}
     )
-    assert run.summary["block_PYR_GluN2CD"] is None
-    assert run.summary["block_PYR_mean"] == run.summary["block_PYR_GluN2AB"]
+    assert run.summary["block_PYR_GluN2D"] is None
+    assert run.summary["block_PYR_mean"] == run.summary["block_PYR_GluN2A"]
 
 
 @pytest.mark.parametrize("change, words", [
@@ -296,7 +296,7 @@ def test_a_class_that_a_population_lacks_has_no_say_in_its_mean(tmp_path):
     ({"spikes_cell": np.array([50]), "spikes_step": np.array([0])}, "in a network of 50"),
     ({"column": {"time": np.arange(3.0), "glutamate": np.ones(4)}}, r"column/glutamate has the shape \(4,\)"),
     ({"lfp": {"time": np.arange(3.0), "eeg": np.ones(3)}}, "lfp/eeg has no unit"),
-    ({"classes": ("GluN2AB",)}, r"block/fraction has the shape \(4, 2, 600\), expected \(4, 1, 600\)"),
+    ({"classes": ("GluN2A",)}, r"block/fraction has the shape \(4, 4, 600\), expected \(4, 1, 600\)"),
 ])  # fmt: skip
 def test_data_that_do_not_fit_together_are_refused(change, words):
     with pytest.raises(ValueError, match=words):
