@@ -59,13 +59,14 @@ def check(config: str, overrides: tuple[str, ...]) -> None:
 @cli.command()
 @click.argument("config", type=click.Path(), default=str(CONFIGS / "baseline.yaml"))
 @set_option
-@click.option("--format", "form", type=click.Choice(["table", "markdown", "latex"]), default="table")
-def parameters(config: str, overrides: tuple[str, ...], form: str) -> None:
+@click.option("--format", "form", type=click.Choice(["table", "markdown", "latex", "assumed"]), default="table")
+@click.option("--under", multiple=True, metavar="PATTERN", help="Only such as 'drugs.*'; may be given again.")
+def parameters(config: str, overrides: tuple[str, ...], form: str, under: tuple[str, ...]) -> None:
     """Print every number of the model that CONFIG uses, with unit, meaning, source and status; assumed ones first."""
     from circuit.config import load
     from circuit.tables import parameter_table
 
-    click.echo(parameter_table(load(config, overrides).numbers, form))
+    click.echo(parameter_table(load(config, overrides).numbers, form, under))
 
 
 @cli.command()
@@ -161,6 +162,8 @@ def ensemble(
     done = ensemble.perform_all(tasks, device, overwrite, _say, _meter, columns, at_once)
     ensemble.write_table(out / "runs.csv", rows, done)
     click.echo(f"{len(done)} of {len(tasks)} runs and their table: {out / 'runs.csv'}")
+    if done:
+        _draw_doses(out)
     if len(done) < len(tasks) or any(run.interrupted for run in done):
         raise click.exceptions.Exit(INTERRUPTED)
 
@@ -224,9 +227,13 @@ def benchmark(
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def figures(folder: Path) -> None:
-    """Draw the figures and the report of the results in FOLDER anew."""
+    """Draw the figures and the report of the results in FOLDER anew; of an ensemble, its dose axis."""
     from gpu.results import Results
 
+    if (folder / "runs.csv").is_file():
+        if not _draw_doses(folder):
+            raise UserError(f"{folder / 'runs.csv'}: no figure is known for what was varied there")
+        return
     _draw(Results.open(folder), folder)
     click.echo(f"Report: {folder / 'report.html'}")
 
@@ -242,6 +249,37 @@ def doctor(device: str) -> None:
         click.echo(f"{'ok' if finding.works else 'no':<4}{finding.what:<17}{finding.found}")
     click.echo(report.verdict)
     sys.exit(0 if report.works else 1)
+
+
+@cli.command()
+@click.argument("drug")
+@click.option("--dose", required=True, help="Such as '0.5 mg/kg', or '25 mg' for the species' typical body.")
+@click.option("--route", required=True, help="i.v., i.v. infusion, i.m., s.c., i.p., oral, sublingual or intranasal.")
+@click.option("--species", required=True, type=click.Choice(["human", "rat", "mouse"]))
+@click.option("--duration", help="Of an infusion, such as '40 min'.")
+@click.option("--repeat", type=click.IntRange(1, 1000), default=1, show_default=True, help="Number of doses.")
+@click.option("--interval", help="Between doses, such as '24 h'.")
+@click.option("--hours", type=click.FloatRange(0.01, 8760), help="How long to follow; by default 6 h past the last.")
+@click.option("--subjects", type=click.IntRange(0, 10_000), default=200, show_default=True, help="0 for no spread.")
+@click.option("--model", "config", default=str(CONFIGS / "baseline.yaml"), help="Config whose numbers are used.")
+@set_option
+@click.option("--out", type=click.Path(path_type=Path), help="Figure (PNG, PDF beside it); by default in results/.")
+def pharmacology(drug: str, config: str, overrides: tuple[str, ...], out: Path | None, **dose: object) -> None:
+    """Follow a dose of DRUG to plasma, brain and NMDA receptors, without simulating the network."""
+    from circuit.config import load
+
+    numbers = load(config, overrides).numbers
+    from circuit import occupancy
+    from figures import pharmacology, style
+
+    study = occupancy.asked(numbers, drug, **dose)
+    click.echo("\n".join(occupancy.lines(study)))
+    out = out or Path("results", f"pharmacology-{study.drug}-{time.strftime('%Y%m%d-%H%M%S')}.png")
+    try:
+        paths = style.save(pharmacology.figure(study), out.parent, out.stem)
+    except OSError as error:
+        raise UserError(f"{out}: the figure could not be written: {error}") from error
+    click.echo(f"\nFigure: {paths[0]}")
 
 
 def _new_folder(config: str) -> Path:
@@ -269,6 +307,21 @@ def _draw(results: Results, folder: Path) -> None:
     except OSError as error:
         raise UserError(f"The data are safe in {folder}, but the figures could not be written: {error}") from error
     amend_manifest(folder, timings={"figures_s": round(time.monotonic() - start, 4)})
+
+
+def _draw_doses(folder: Path) -> bool:
+    """Draw the dose axis of an ensemble that varied a dose or a concentration; say whether it did."""
+    from figures import dose, style
+
+    table = dose.Table.read(folder / "runs.csv")
+    if table is None:
+        return False
+    try:
+        paths = style.save(dose.figure(table), folder, "dose")
+    except OSError as error:
+        raise UserError(f"{folder}: the runs are safe, but the figure could not be written: {error}") from error
+    click.echo("\n".join([*dose.verdict(table), f"Figure: {paths[0]}"]))
+    return True
 
 
 def _closing(results: Results, out: Path) -> str:
