@@ -38,7 +38,7 @@ def figure(study: Study) -> Figure:
 
 
 def draw_levels(axes: Axes, study: Study) -> Axes:
-    """Draw total plasma and free brain levels of every compound, in uM on a logarithmic axis."""
+    """Draw the free level in the brain of every compound, in uM on a logarithmic axis."""
     times, found = study.times_h, study.course
     top = 0.0
     for n, name in enumerate(found.compounds):
