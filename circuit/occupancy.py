@@ -102,7 +102,8 @@ def study(
         ]
         low, high = np.percentile(levels, [5, 95], axis=0)
         spread = (low, high)
-    words = f"{drug} {dosing.dose_mg_per_kg:g} mg/kg {dosing.route}, {species}"
+    times = f"{len(dosing.starts_h)} x " if len(dosing.starts_h) > 1 else ""
+    words = f"{drug} {times}{dosing.dose_mg_per_kg:g} mg/kg {dosing.route}, {species}"
     populations = by_population(numbers, blocked) if blocked else {}
     return Study(drug, words, times_h, found, blocked, populations, spread, acting)
 

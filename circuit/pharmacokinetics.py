@@ -80,13 +80,14 @@ class Course:
     times_h : ndarray, shape (num_times,)
     compounds : tuple of str
         The drug and its metabolite, if it has one.
-    plasma_ng_ml, brain_free_uM, brain_total_ng_g : ndarray, shape (num_times, num_compounds)
-        Bound and free in plasma; in the water of the brain; in brain tissue, of which 1 g is taken for 1 ml.
+    plasma_ng_ml, plasma_uM, brain_free_uM, brain_total_ng_g : ndarray, shape (num_times, num_compounds)
+        Bound and free in plasma, twice; in the water of the brain; in brain tissue, of which 1 g is taken for 1 ml.
     """
 
     times_h: Array
     compounds: tuple[str, ...]
     plasma_ng_ml: Array
+    plasma_uM: Array
     brain_free_uM: Array
     brain_total_ng_g: Array
 
@@ -218,13 +219,14 @@ def course(body: Disposition, dosing: Dosing, times_h: Array, name: str = "drug"
     x = np.maximum(states(body, dosing, times), 0.0)  # rounding leaves -1e-18 where nothing is
     made = body.norketamine
     columns = [(body, PLASMA, BRAIN)] + ([(made, METABOLITE, METABOLITE_BRAIN)] if made else [])
-    plasma, free, total = [], [], []
+    plasma, molar, free, total = [], [], [], []
     for one, at, brain in columns:
         plasma.append(x[:, at] / one.V.to("L/kg") * 1e3)
+        molar.append(plasma[-1] / one.molar_mass.to("g/mol"))
         free.append(x[:, brain] / one.molar_mass.to("g/mol") * 1e3)
         total.append(x[:, brain] * 1e3 / fu_brain(one))
     names = (name, "norketamine")[: len(columns)]
-    stacked = (np.stack(part, axis=1) for part in (plasma, free, total))
+    stacked = (np.stack(part, axis=1) for part in (plasma, molar, free, total))
     return Course(times, names, *stacked)
 
 

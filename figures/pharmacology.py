@@ -26,7 +26,7 @@ def figure(study: Study) -> Figure:
     if blocks:
         draw_subunits(panels[1], study)
         draw_populations(panels[2], study)
-        top = max(5.0, 115 * max(v.max() for v in study.by_subunit.values()))
+        top = max(5.0, 140 * max(v.max() for v in study.by_subunit.values()))
         for axes in panels[1:]:
             axes.set_ylim(0, min(100.0, top))
     for axes, letter in zip(panels, "ABC", strict=False):
@@ -38,19 +38,22 @@ def figure(study: Study) -> Figure:
 
 
 def draw_levels(axes: Axes, study: Study) -> Axes:
-    """Draw the free level in the brain of every compound, in uM on a logarithmic axis."""
+    """Draw the free level in the brain of every compound and the drug's whole level in plasma, uM, logarithmic."""
     times, found = study.times_h, study.course
     top = 0.0
     for n, name in enumerate(found.compounds):
         free = found.brain_free_uM[:, n]
         top = max(top, free.max())
         axes.plot(times, _shown(free), color=style.DRUG, linestyle=COMPOUND_DASHES[n], label=f"{name}, free in brain")
+    plasma = found.plasma_uM[:, 0]
+    axes.plot(times, _shown(plasma), color=style.BASELINE, linewidth=0.8, label=f"{found.compounds[0]}, plasma")
+    top = max(top, plasma.max())
     if study.spread_uM is not None:
         low, high = (_shown(part) for part in study.spread_uM)
         axes.fill_between(times, low, high, color=style.DRUG_SHADE, linewidth=0, label="5 to 95 % of subjects")
     axes.set_yscale("log")
-    axes.set_ylim(max(top, 1e-9) * SHOWN, max(top, 1e-9) * 30)
-    axes.set_ylabel("Free concentration (µM)")
+    axes.set_ylim(max(top, 1e-9) * SHOWN, max(top, 1e-9) * 60)
+    axes.set_ylabel("Concentration (µM)")
     axes.legend(loc="upper right")
     return axes
 

@@ -34,6 +34,8 @@ def test_every_curve_is_the_one_of_the_study(study):
     assert drug.get_label() == "ketamine, free in brain"
     shown = np.isfinite(drug.get_ydata())
     np.testing.assert_allclose(drug.get_ydata()[shown], study.course.brain_free_uM[shown, 0])
+    assert levels.lines[-1].get_label() == "ketamine, plasma"
+    np.testing.assert_allclose(np.nanmax(levels.lines[-1].get_ydata()), study.course.plasma_uM[:, 0].max())
     assert len(levels.collections) == 1  # the spread between subjects
     assert {axes.get_xlim() for axes in (levels, subunits, populations)} == {(0.0, 2.0)}
 

@@ -49,6 +49,7 @@ def test_an_infusion_reaches_the_reported_peak_at_its_end(given):
     peak = found.plasma_ng_ml[:, 0].max()
     assert 100 < peak < 250
     assert peak == pytest.approx(185, rel=0.35)  # as far as P2's lower and upper ends are from P1
+    assert 0.42 < found.plasma_uM[:, 0].max() < 1.1  # P2 in uM
     assert found.times_h[found.plasma_ng_ml[:, 0].argmax()] == pytest.approx(40 * MINUTE, abs=0.01)
 
 
