@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from circuit.dispositions import NoData, disposition
 from circuit.errors import ConfigError
-from circuit.experiment import DOSE_KEYS, RELATIONS, Drug, Experiment, Recording, Settings
+from circuit.experiment import DOSE_KEYS, RELATIONS, Drug, Experiment, Recording, Settings, named
 from circuit.parameter import Model, Parameter
 from circuit.populations import sizes
 from circuit.schema import Parameters, check_mixes, check_sizes, fractions, short_delays
@@ -339,8 +339,7 @@ def _check_doses(
     tree: Node, numbers: Parameters, drug: Drug | None, interventions: tuple[Drug, ...] | None, problems: Problems
 ) -> None:
     """Check that there are pharmacokinetics for each dose."""
-    given = [(("drug",), drug)] + [(("interventions", n), one) for n, one in enumerate(interventions or ())]
-    for keys, one in given:
+    for keys, one in named(drug, interventions or ()):
         if one is None or one.name == "none" or one.dose is None or one.route is None or one.species is None:
             continue
         try:

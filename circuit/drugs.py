@@ -9,7 +9,6 @@ type: a drug acts wherever its target is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Literal
 
 from circuit import units
@@ -127,6 +126,8 @@ class Drugs(Model):
 NAMES = tuple(Drugs.model_fields)
 #: What stands for no drug.
 NONE = "none"
+#: Where a drug is: everywhere, put into the column alone, or in the bath of a slice.
+SITES = ("whole brain", "column", "bath")
 
 
 def identifier(name: str) -> str:
@@ -147,10 +148,3 @@ def identifier(name: str) -> str:
 
 def _letters(name: str) -> str:
     return re.sub(r"[^0-9a-z]", "", name.lower())
-
-
-def blockers(drugs: Drugs) -> Iterator[tuple[str, ChannelBlocker]]:
-    """Yield identifier and entry of every channel blocker."""
-    for name, drug in drugs:
-        if isinstance(drug, ChannelBlocker):
-            yield name, drug

@@ -73,8 +73,8 @@ mean_ext{c} : siemens (constant)
 #: Receptors with subunit `{k}` in one compartment. `free_` is their share of the NMDA conductance, less what a drug
 #: blocks or modulates away; `tonic_` the conductance that ambient glutamate opens of it; magnesium leaves `B_` of both.
 SUBUNIT_IN_COMPARTMENT = """
-B_{k}{c} = 1/(1 + Mg_ratio_{k}*mg{c}) : 1
 bound_{k}{c} = 1 + Mg_ratio_{k}*mg{c} : 1
+B_{k}{c} = 1/bound_{k}{c} : 1
 g_{k}{c} = free_{k}{c}*(g_NMDA{c} + g_NMDA_ext{c}) + tonic_{k}{c} : siemens
 block_{k}{c} : 1
 free_{k}{c} : 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainValidator
 
 from circuit import drugs
-from circuit.dispositions import INFUSION, route_named
+from circuit.dispositions import INFUSION, SPECIES, route_named
 from circuit.parameter import Model, Text
 from circuit.populations import POPULATIONS
 from circuit.schema import Parameters
@@ -100,12 +100,12 @@ class Drug(Model):
     """
 
     name: DrugName
-    site: Literal["whole brain", "column", "bath"] | None = None
+    site: Literal[drugs.SITES] | None = None
     concentration: DrugConcentration | None = None
     schedule: Annotated[tuple[Step, ...], Field(min_length=1)] | None = None
     dose: DrugDose | None = None
     route: Route | None = None
-    species: Literal["human", "rat", "mouse"] | None = None
+    species: Literal[SPECIES] | None = None
     after: Duration | None = None
     duration: InfusionDuration | None = None
     repeat: Repeats | None = None
@@ -198,7 +198,7 @@ def end(protocol: Protocol) -> Ratio:
 Finding = tuple[tuple[str | int, ...], str]
 
 
-def _named(drug: Drug, interventions: tuple[Drug, ...]) -> Iterator[tuple[tuple[str | int, ...], Drug]]:
+def named(drug: Drug, interventions: tuple[Drug, ...]) -> Iterator[tuple[tuple[str | int, ...], Drug]]:
     """Yield the keys and the drug of everything that is given."""
     yield ("drug",), drug
     yield from ((("interventions", n), other) for n, other in enumerate(interventions))
@@ -207,7 +207,7 @@ def _named(drug: Drug, interventions: tuple[Drug, ...]) -> Iterator[tuple[tuple[
 def _ways(drug: Drug, interventions: tuple[Drug, ...]) -> Iterator[Finding]:
     """Each drug is given in one way, and each only once."""
     seen: dict[tuple[str, str | None], str] = {}
-    for keys, one in _named(drug, interventions):
+    for keys, one in named(drug, interventions):
         yield from _no_drug(keys, one) if one.name == "none" else _one_way(keys, one)
         place, given = ".".join(map(str, keys)), (one.name, one.site)
         if one.name != "none" and given in seen:
@@ -287,7 +287,7 @@ def _drug_in_time(drug: Drug, interventions: tuple[Drug, ...], protocol: Protoco
         yield ("drug", "concentration"), "is never reached: protocol.t_transition and t_drug are both 0 s"
     if drug.dose and drug.dose.si > 0 and stop == start:
         yield ("drug", "dose"), "never acts: protocol.t_transition and t_drug are both 0 s"
-    for keys, one in _named(drug, interventions):
+    for keys, one in named(drug, interventions):
         yield from _steps_in_time(keys, one, start if keys == ("drug",) else Ratio(0), stop)
 
 
@@ -305,7 +305,7 @@ def _steps_in_time(keys: tuple[str | int, ...], drug: Drug, start: Ratio, stop: 
 
 
 def _schedule_steps(drug: Drug, interventions: tuple[Drug, ...], numerics: Numerics) -> Iterator[Finding]:
-    for keys, one in _named(drug, interventions):
+    for keys, one in named(drug, interventions):
         for n, step in enumerate(one.schedule or ()):
             yield from _whole_steps((*keys, "schedule", n, "time"), step.time, numerics.dt)
 

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuit.dispositions import disposition
-from circuit.drugs import NAMES
+from circuit.drugs import NAMES, SITES
 from circuit.pharmacokinetics import Course, Dosing, course, subject
 from circuit.units import Quantity
 
 if TYPE_CHECKING:
     from circuit.experiment import Drug, Experiment
 
-DEFAULT_SITE = "whole brain"
+DEFAULT_SITE = SITES[0]
 
 
 class Exposure(NamedTuple):

@@ -24,19 +24,17 @@ against time becomes a course of *effects*, one for each entry of `circuit.equat
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from circuit.drugs import Agonist, ChannelBlocker, Drugs, GlycineSiteLigand, Ligand, Modulator
+from circuit.drugs import SITES, Agonist, ChannelBlocker, Drugs, GlycineSiteLigand, Ligand, Modulator
 from circuit.potency import k_off
 from circuit.schema import Receptors
 from circuit.subunits import CLASSES, TAGS
 
 Array = NDArray[np.float64]
-Site = Literal["whole brain", "column", "bath"]
-SITES = ("whole brain", "column", "bath")
 #: Sodium channels left at the least, so that the logarithm in the threshold's shift stays finite.
 SODIUM_FLOOR = 1e-6
 

@@ -16,6 +16,7 @@ from circuit import schema
 from circuit.dispositions import disposition, route_named
 from circuit.drugs import NAMES, NONE, identifier
 from circuit.errors import UserError
+from circuit.exposure import DEFAULT_SITE
 from circuit.interventions import effects
 from circuit.pharmacokinetics import Course, Dosing, course, subject, summaries
 from circuit.populations import POPULATIONS
@@ -89,7 +90,7 @@ def study(
     body = disposition(numbers.pharmacokinetics, drug, species, dosing.route)
     found = course(body, dosing, times_h, drug)
     given = [
-        (name, "whole brain", found.brain_free_uM[:, n] * 1e-3)
+        (name, DEFAULT_SITE, found.brain_free_uM[:, n] * 1e-3)
         for n, name in enumerate(found.compounds)
         if name in NAMES
     ]

@@ -205,7 +205,7 @@ class Parameters(Model):
 
 
 def subunit_mix(cell: Cell) -> dict[str, float]:
-    """Share of each GluN2 subunit in the NMDA conductance of a population, by the names in `circuit.receptors`."""
+    """Share of each GluN2 subunit in the NMDA conductance of a population, by the names in `circuit.subunits`."""
     return {name: getattr(cell, f"fraction_{name}").value for name in CLASSES}
 
 

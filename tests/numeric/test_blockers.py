@@ -20,14 +20,12 @@ from circuit.subunits import CLASSES
 from tests.numeric import rig
 
 #: Drug, magnesium (mM), voltage (V), IC50 (uM) of GluN2A to GluN2D, source.
-POTENCIES = (
-    ("ketamine", 0.0, -0.066, (0.33, 0.31, 0.51, 0.83), "A4"),
-    ("ketamine", 1.0, -0.066, (5.35, 5.08, 1.18, 2.95), "A5"),
-    ("memantine", 0.0, -0.066, (0.80, 0.57, 0.52, 0.54), "A6"),
-    ("memantine", 1.0, -0.066, (13.0, 10.0, 1.6, 1.8), "A6"),
-    ("memantine", 0.0, -0.070, (0.9, 0.4, 0.3, 0.3), "A7"),
-    ("memantine", 1.0, -0.030, (10.3, 10.9, 2.0, 1.9), "A7"),
-)
+POTENCIES = [
+    (drug, Mg, 1e-3 * mV, published, source)
+    for drug, Mg, mV, published, source in fit_receptors.TARGETS
+    if source in ("A4", "A5", "A6", "A7")
+]
+assert len(POTENCIES) == 6
 
 
 @pytest.fixture(scope="module")
