@@ -317,8 +317,8 @@ def _check_together(tree: Node, settings: Settings | None, numbers: Parameters |
     sections = {name: getattr(settings, name, None) for name in Settings.model_fields}
     sections |= {name: _section(tree, name) for name in _sections() if sections[name] is None}
     for needs, check in RELATIONS:
-        if all(sections[name] is not None for name in needs):
-            for keys, sentence in check(*(sections[name] for name in needs)):
+        if all(sections[name] is not None for name in needs if not name.endswith("?")):
+            for keys, sentence in check(*(sections[name.removesuffix("?")] for name in needs)):
                 node, _ = tree.follow(keys)
                 problems.add(node.at, keys, sentence)
     if numbers and sections["network"]:

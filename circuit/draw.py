@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from circuit import schema
+from circuit import schema, signalling, spines
 from circuit.connectivity import fixed_in_degree
+from circuit.course import Segment, segments, slow_numbers
 from circuit.equations import SCHEDULED
 from circuit.exposure import concentration, exposures
 from circuit.interventions import effects
@@ -39,28 +40,41 @@ NEVER = -1e3
 V_CUT_SLOPES = 5
 
 
-def arrays(exp: Experiment) -> Arrays:
+def arrays(exp: Experiment, segment: Segment | None = None) -> Arrays:
     """Everything that the compiled program is given at run time.
 
     Parameters
     ----------
     exp : Experiment
         A loaded config.
+    segment : Segment, optional
+        Which part of it; its first by default. State is that of the start all the same.
 
     Returns
     -------
     dict of str to ndarray
         SI units (1 mM is 1.0), float64, or int32 for indices.
     """
-    numbers, seed = with_knockdowns(exp), exp.seed
+    segment, seed = segment or segments(exp)[0], exp.seed
+    numbers = exp.numbers if segment.intact else with_knockdowns(exp)
     counts = sizes(exp.network.num_neurons, schema.fractions(numbers))
     values: Arrays = {}
     values |= cell_parameters(numbers, counts, seed, dt=exp.numerics.dt.si, step=exp.recording.lfp_step.si)
-    values |= excitation(numbers, counts, seed) | inhibition(numbers, counts, seed)
+    values |= excitation(numbers, counts, seed) | inhibition(numbers, counts, seed) | contacts(numbers, counts, seed)
     values |= receptor_pools(values, numbers, counts)
-    values |= shared(exp, numbers)
-    values |= initial_state(values, numbers, counts, seed)
-    return values | column(exp, counts["PYR"])
+    values |= shared(exp, numbers) | slow_numbers(exp, numbers, segment)
+    values |= initial_state(values, numbers, counts, seed) | slow_state(exp, counts)
+    return values | column(exp, counts["PYR"], segment)
+
+
+def moving(exp: Experiment, segment: Segment) -> Arrays:
+    """Return what of `arrays` changes from segment to segment of a course."""
+    numbers = exp.numbers if segment.intact else with_knockdowns(exp)
+    num_PYR = sizes(exp.network.num_neurons, schema.fractions(numbers))["PYR"]
+    drugs = column(exp, num_PYR, segment)
+    return slow_numbers(exp, numbers, segment) | {
+        name: drugs[name] for name in ("column.schedule_rate", "drug_schedule.values")
+    }
 
 
 def with_knockdowns(exp: Experiment) -> schema.Parameters:
@@ -150,13 +164,17 @@ def terminals(numbers: schema.Parameters, counts: dict[str, int]) -> Arrays:
 
 
 def edges(
-    numbers: schema.Parameters, counts: dict[str, int], seed: int, pathways: list[str]
+    numbers: schema.Parameters,
+    counts: dict[str, int],
+    seed: int,
+    pathways: list[str],
+    degrees: dict[str, int] | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
     """Sources, targets (indices over all cells) and weights (S) of some pathways, one after the other.
 
-    Weights are log-normal with the pathway's mean.
+    Weights are log-normal with the pathway's mean; `degrees` are the in-degrees if not those of the numbers.
     """
-    degrees, where = schema.in_degrees(numbers), ranges(counts)
+    degrees, where = degrees or schema.in_degrees(numbers), ranges(counts)
     sources, targets, weights = [], [], []
     for name in pathways:
         source, target = split(name)
@@ -182,12 +200,35 @@ def synapses(name: str, i: NDArray, j: NDArray, weight: NDArray, on_dendrite: ND
 
 
 def excitation(numbers: schema.Parameters, counts: dict[str, int], seed: int) -> Arrays:
-    """Synapses of pyramidal cells; a share of those among themselves is apical."""
-    names = [name for name in PATHWAYS if split(name)[0] == "PYR"]
+    """Synapses of pyramidal cells onto interneurons."""
+    names = [name for name in PATHWAYS if split(name)[0] == "PYR" and split(name)[1] != "PYR"]
     i, j, weight = edges(numbers, counts, seed, names)
+    return synapses("excitation", i, j, weight, np.zeros(i.size, dtype=bool), 1.0)
+
+
+def contacts(numbers: schema.Parameters, counts: dict[str, int], seed: int) -> Arrays:
+    """Potential contacts of pyramidal cells among themselves, some of them with a spine; a share is apical.
+
+    Weights are those of a mature spine, such that all spines of a cell in health have the pathway's mean.
+    """
+    name = "PYR_to_PYR"
+    i, j, weight = edges(numbers, counts, seed, [name], {name: schema.contacts(numbers)})
     apical = stream(seed, "apical_targets").random(i.size) < numbers.synapses.apical_fraction.si
-    on_dendrite = apical & (j < counts["PYR"])
-    return synapses("excitation", i, j, weight, on_dendrite, numbers.synapses.apical_scale.si)
+    weight = weight / spines.mean_efficacy(numbers)
+    values = synapses("spines", i, j, weight, apical, numbers.synapses.apical_scale.si)
+    stage, head = spines.initial(numbers, i.size, stream(seed, "spines"))
+    return values | {"spines.stage": stage, "spines.head": head, "spines.efficacy": np.where(stage > 0, head, 0.0)}
+
+
+def slow_state(exp: Experiment, counts: dict[str, int]) -> Arrays:
+    """Slow biology in health, whatever the sensors may read; which cells' receptors drugs reach."""
+    total = sum(counts.values())
+    values = {name: np.ones(total) for name in (*signalling.CHAIN, *signalling.SPINE_RATES)}
+    values |= {name: np.zeros(total) for name in (*signalling.FROM_ZERO, *signalling.SENSORS)}
+    values |= {name: np.ones(total) for name in signalling.REFERENCES.values()}
+    reached = np.full(total, float(exp.routes.disinhibition))
+    reached[ranges(counts)["PYR"]] = float(exp.routes.direct)
+    return {f"cells.{name}": value for name, value in (values | {"reached": reached}).items()}
 
 
 def inhibition(numbers: schema.Parameters, counts: dict[str, int], seed: int) -> Arrays:
@@ -204,12 +245,14 @@ def receptor_pools(values: Arrays, numbers: schema.Parameters, counts: dict[str,
     The recurrent part is the sum over the synapses of a cell (a first spike opens the share U k0 of them), the
     afferent part the mean conductance over the mean activation.
     """
-    total, j = sum(counts.values()), values["excitation.j"]
+    total = sum(counts.values())
     opened = [getattr(numbers.pathways, f"PYR_to_{pop}").U.si * gate_constants(numbers, pop)[0] for pop in POPULATIONS]
     per_spike = np.repeat(opened, [counts[pop] for pop in POPULATIONS])
     pools = {}
     for c in ("", "_d"):
-        recurrent = np.bincount(j, values[f"excitation.weight{c}"], total) * values["cells.NMDA_ratio"] / per_spike
+        summed = np.bincount(values["excitation.j"], values[f"excitation.weight{c}"], total)
+        summed += np.bincount(values["spines.j"], values[f"spines.weight{c}"] * values["spines.efficacy"], total)
+        recurrent = summed * values["cells.NMDA_ratio"] / per_spike
         mean_NMDA = values["cells.NMDA_ratio_ext"] * values[f"cells.mean_ext{c}"]
         pool = recurrent + mean_NMDA / numbers.drive.activation.si
         pools[f"cells.g_NMDA_max{c}"] = np.where(pool > 0, pool, NO_RECEPTORS)
@@ -236,7 +279,6 @@ def shared(exp: Experiment, numbers: schema.Parameters) -> Arrays:
         "slope_Mg": receptors.slope_Mg.si,
         "hill_glutamate": receptors.hill_glutamate.si,
         "sodium_min": numbers.channels.sodium_min.si,
-        "block_acceleration": exp.numerics.block_acceleration,
         "block_step": exp.numerics.block_step.si,
     }
     for tag, name in zip(TAGS, CLASSES, strict=True):
@@ -273,7 +315,7 @@ def initial_state(values: Arrays, numbers: schema.Parameters, counts: dict[str, 
     return {f"cells.{key}": value for key, value in state.items()}
 
 
-def column(exp: Experiment, num_PYR: int) -> Arrays:
+def column(exp: Experiment, num_PYR: int, segment: Segment) -> Arrays:
     """Glutamate, autoreceptors and the drugs' schedule."""
     constants = exp.numbers.glutamate
     values = {key: getattr(constants, key).si for key in type(constants).model_fields if key != "initial"}
@@ -281,8 +323,8 @@ def column(exp: Experiment, num_PYR: int) -> Arrays:
     inhibition = tonic_activation(glutamate, values["mGluR_EC50"], values["mGluR_hill"])
     values |= {"glutamate": glutamate, "autoreceptor": 1 - values["mGluR_max"] * inhibition, "num_PYR": num_PYR}
     # The schedule's samples are one second apart in its own time, whatever the run's length.
-    values["schedule_rate"] = SCHEDULE_SAMPLES / exp.duration.si
-    drugs = schedule(exp)
+    values["schedule_rate"] = SCHEDULE_SAMPLES / segment.duration
+    drugs = schedule(exp, segment)
     values |= dict(zip(SCHEDULED, drugs[0], strict=True))
     return {f"column.{key}": np.array([value], dtype=float) for key, value in values.items()} | {
         "drug_schedule.values": drugs,
@@ -291,9 +333,11 @@ def column(exp: Experiment, num_PYR: int) -> Arrays:
     }
 
 
-def schedule(exp: Experiment) -> NDArray[np.float64]:
+def schedule(exp: Experiment, segment: Segment) -> NDArray[np.float64]:
     """What the drugs do, in SI units, shape (SCHEDULE_SAMPLES, len(SCHEDULED)); each sample holds its middle."""
-    times = (np.arange(SCHEDULE_SAMPLES) + 0.5) * exp.duration.si / SCHEDULE_SAMPLES
-    found = {"conc_drug": concentration(exp, times)}
-    found |= effects(exp.numbers.drugs, exp.numbers.receptors, exposures(exp, times), times.size)
+    times = segment.start + (np.arange(SCHEDULE_SAMPLES) + 0.5) * segment.pace * segment.duration / SCHEDULE_SAMPLES
+    drug, given = np.zeros_like(times), []
+    if not segment.intact:
+        drug, given = concentration(exp, times), exposures(exp, times)
+    found = {"conc_drug": drug} | effects(exp.numbers.drugs, exp.numbers.receptors, given, times.size)
     return np.stack([np.broadcast_to(found[name], times.shape) for name in SCHEDULED], axis=1)

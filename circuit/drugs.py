@@ -75,6 +75,16 @@ class Modulator(Drug):
         "alpha5 GABA_A negative modulation",
         "sodium-channel block",
         "N-type calcium-channel block",
+        "L-type calcium-channel block",
+        "BDNF scavenging",
+        "TrkB inhibition",
+        "PI3K inhibition",
+        "MEK inhibition",
+        "mTORC1 inhibition",
+        "p70S6K inhibition",
+        "eEF2 kinase inhibition",
+        "AMPK inhibition",
+        "GSK-3 inhibition",
     ]
     EC50: Parameter[units.Affinity]
     hill: Parameter[units.Positive]
@@ -121,6 +131,16 @@ class Drugs(Model):
     TBOA: Ligand
     TTX: Modulator
     omega_conotoxin_GVIA: Modulator
+    nimodipine: Modulator
+    anti_BDNF: Modulator
+    K_252a: Modulator
+    LY294002: Modulator
+    U0126: Modulator
+    rapamycin: Modulator
+    PF_4708671: Modulator
+    A_484954: Modulator
+    compound_C: Modulator
+    SB216763: Modulator
 
 
 NAMES = tuple(Drugs.model_fields)

@@ -2,12 +2,13 @@
 """Every equation of the circuit, as text.
 
 The same text is compiled for every device. It holds no biology value: each parameter is declared here with its unit
-and set from ``configs/parameters.yaml`` at run time. Three clocks:
+and set from ``configs/parameters.yaml`` at run time. Clocks:
 
 =============  =======================================================================================
 every ``dt``   membrane, adaptation, synaptic conductances
 column clock   afferent drive, tonic NMDA, glutamate, read-outs (1 ms)
 block clock    channel block of the NMDA receptors, far slower than a millisecond
+slow clocks    from BDNF to spines (`circuit.signalling`)
 =============  =======================================================================================
 
 Short-term plasticity and the saturating NMDA gate live on the presynaptic cell, one set for each target population,
@@ -16,6 +17,9 @@ and are advanced in closed form when it spikes; a synapse only reads the finishe
 
 from __future__ import annotations
 
+import re
+
+from circuit import signalling
 from circuit.populations import POPULATIONS
 from circuit.subunits import TAGS
 
@@ -103,6 +107,7 @@ noise_decay : 1 (shared, constant)
 noise_step : 1 (shared, constant)
 slope_Mg : 1/volt (shared, constant)
 hill_glutamate : 1 (shared, constant)
+reached : 1 (constant)
 block_acceleration : 1 (shared, constant)
 block_step : second (shared, constant)
 """
@@ -188,14 +193,16 @@ tonic_{k}{c} = g_tonic_max{c}*p_tonic_{k}*free_{k}{c}
 """
 
 #: Trapping block: exponential update over one step of the block clock, the voltage sampled on it. The step is a
-#: parameter because `dt` here is the step of the cells, whatever the clock of the update. `off_` is the rate at 0 mV.
+#: parameter because `dt` here is the step of the cells, whatever the clock of the update. `off_` is the rate at 0 mV;
+#: `reached` is 0 in cells whose receptors an experiment has the drugs spare.
 BLOCK = """
-active = clip(activity_{k}*((g_NMDA{c} + g_NMDA_ext{c})/g_NMDA_max{c} + p_tonic_{k}), 1e-9, 1)
-rate_on = active*on_{k}*B_{k}{c}
+activity = 1 + reached*(activity_{k} - 1)
+active = clip(activity*((g_NMDA{c} + g_NMDA_ext{c})/g_NMDA_max{c} + p_tonic_{k}), 1e-9, 1)
+rate_on = reached*active*on_{k}*B_{k}{c}
 rate_off = active*off_{k}*exp(slope_off*{v}) + (1 - active)*untrap
 settled = rate_on/(rate_on + rate_off)
 block_{k}{c} = settled + (block_{k}{c} - settled)*exp(-(rate_on + rate_off)*block_acceleration*block_step)
-free_{k}{c} = f_{k}*activity_{k}*(1 - block_{k}{c})
+free_{k}{c} = f_{k}*activity*(1 - block_{k}{c})
 """
 
 # -- synapses ----------------------------------------------------------------------------------------------------------
@@ -214,6 +221,15 @@ g_AMPA_post += weight*release
 g_AMPA_d_post += weight_d*release
 g_NMDA_post += weight*NMDA_ratio_post*gate
 g_NMDA_d_post += weight_d*NMDA_ratio_post*gate
+"""
+
+#: Synapses among pyramidal cells sit on spines, and more BDNF of the target has them release more.
+SPINES = """
+gain = efficacy*retrograde_post
+g_AMPA_post += weight*gain*release_PYR_pre
+g_AMPA_d_post += weight_d*gain*release_PYR_pre
+g_NMDA_post += weight*gain*NMDA_ratio_post*gate_PYR_pre
+g_NMDA_d_post += weight_d*gain*NMDA_ratio_post*gate_PYR_pre
 """
 
 INHIBITION = f"""
@@ -260,6 +276,7 @@ SCHEDULED = {
     "sodium_factor": "1",
     "release_factor": "1",
     "afferent_factor": "1",
+    **dict.fromkeys(signalling.FACTORS, "1"),
 }
 
 #: What the cells read of their column.
@@ -287,6 +304,16 @@ I_inh_sum_post = I_GABA_pre + I_GABA_d_pre : amp (summed)
 """
 
 
+_STATE = re.compile(r"^(?:d(?P<evolving>\w+)/dt = .*|(?P<plain>\w+)) : [^()\n]+$", re.MULTILINE)
+
+
+def states() -> tuple[str, ...]:
+    """Names of everything that changes in a run, as ``object.variable``: what the next segment of a course needs."""
+    texts = {"cells": cells(), "column": column(), "spines": contacts()}
+    found = ((owner, match) for owner, text in texts.items() for match in _STATE.finditer(text))
+    return tuple(f"{owner}.{match['evolving'] or match['plain']}" for owner, match in found)
+
+
 def open_to_all(c: str) -> str:
     """Sum over the subunits of conductance over 1 + Mg/K, on one denominator: a division costs as much as the rest."""
     pairs = [(f"g_{k}{c}", f"bound_{k}{c}") for k in TAGS]
@@ -302,6 +329,7 @@ def open_to_all(c: str) -> str:
 def cells() -> str:
     """Model text of the flat set of cells."""
     parts = [MEMBRANE, SYNAPTIC_CONSTANTS, PRESYNAPTIC, *(f"{name} : {unit} (linked)" for name, unit in LINKED.items())]
+    parts += [signalling.declarations((*signalling.PARAMETERS, *signalling.CONDITIONS))]
     parts += [SUBUNIT.format(k=k) for k in TAGS]
     parts += [TERMINAL.format(T=T) for T in POPULATIONS]
     for c, v in COMPARTMENTS.items():
@@ -320,13 +348,19 @@ def drive() -> str:
     """Update of afferent drive and tonic conductances, once per step of the column clock."""
     parts = [DRIVE.format(c=c) for c in COMPARTMENTS] + [SODIUM] + [TONIC.format(k=k) for k in TAGS]
     parts += [TONIC_IN_COMPARTMENT.format(c=c, k=k) for c in COMPARTMENTS for k in TAGS]
-    return "\n".join([*parts, "released = 0"])
+    return "\n".join([*parts, signalling.SENSOR_AMPA, "released = 0"])
 
 
 def block() -> str:
     """Update of the channel block, once per step of the block clock."""
     parts = [(BLOCK + TONIC_IN_COMPARTMENT).format(c=c, v=v, k=k) for c, v in COMPARTMENTS.items() for k in TAGS]
-    return "\n".join(parts)
+    at_rest = " + ".join(f"tonic_{k}{c}*B_{k}{c}*(E_exc - {v})" for c, v in COMPARTMENTS.items() for k in TAGS)
+    return "\n".join([*parts, signalling.SENSOR_NMDA.format(at_rest=at_rest)])
+
+
+def contacts() -> str:
+    """Model text of the potential contacts among pyramidal cells."""
+    return WEIGHTS + signalling.CONTACT
 
 
 def column() -> str:

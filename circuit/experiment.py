@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction as Ratio
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator
+from pydantic import AfterValidator, Field, PlainValidator, StrictBool
 
 from circuit import drugs
 from circuit.dispositions import INFUSION, SPECIES, route_named
@@ -34,7 +34,10 @@ TimeStep = quantity("ms", "us", ge=0.001, le=0.5)
 NetworkSize = number(whole=True, ge=500, le=1_000_000)
 Seed = number(whole=True, ge=0, le=2**32 - 1)
 TracedCells = number(whole=True, ge=0, le=100)
-Acceleration = number(ge=1, le=10_000)
+Acceleration = number(ge=1, le=100_000)
+CourseTime = quantity("h", "d", "min", "s", gt=0, le=8760)
+Averaging = quantity("s", "ms", gt=0, le=100)
+SegmentLength = quantity("s", "min", gt=0, le=86400)
 
 
 def _one_line(text: str) -> str:
@@ -50,10 +53,19 @@ class Network(Model):
 
 
 class Numerics(Model):
-    """Time steps, floating-point precision, and how much faster than life a channel block settles."""
+    """Time steps, floating-point precision, and how far slow processes may be accelerated (`circuit.course`).
+
+    `block_acceleration` is how much faster than life a channel block settles; in a course, how much at the most. No
+    process of a course is accelerated to a time constant below `slowest_network`; its sensors average for no less than
+    `averaging`.
+    """
 
     dt: TimeStep
     block_step: RecordingStep
+    slow_step: RecordingStep
+    spine_step: RecordingStep
+    slowest_network: Averaging
+    averaging: Averaging
     precision: Literal["double", "single"]
     block_acceleration: Acceleration
 
@@ -65,6 +77,47 @@ class Protocol(Model):
     t_baseline: Phase
     t_transition: Phase
     t_drug: Phase
+
+
+class CoursePhase(Model):
+    """A stretch of a course that `lasts` so long, at an acceleration, under stress from 0 to 1 or none.
+
+    Chronic unpredictable `stress` drives stress hormone and cytokines, `corticosterone` is the hormone alone.
+    """
+
+    name: Annotated[Text, AfterValidator(_one_line)]
+    lasts: CourseTime
+    acceleration: Acceleration
+    stress: Fraction | None = None
+    corticosterone: Fraction | None = None
+
+
+class Course(Model):
+    """Hours to weeks, as phases in their order; the drug is given at the start of the phase `drug_from`.
+
+    Each cell's health is measured for `reference` first. State is kept after at most `segment` of simulation. With
+    `weaker_SST`, stress weakens the output of SST cells too.
+    """
+
+    reference: Averaging
+    segment: SegmentLength
+    drug_from: Text
+    weaker_SST: StrictBool
+    phases: Annotated[tuple[CoursePhase, ...], Field(min_length=1)]
+
+
+class Genotype(Model):
+    """Variants of genes on the way from glutamate to spines."""
+
+    BDNF: Literal["Val/Val", "Val/Met", "Met/Met"]
+    GSK3: Literal["wild type", "knock-in"]
+
+
+class Routes(Model):
+    """Where drugs reach NMDA receptors: in interneurons, for disinhibition; in pyramidal cells, for direct block."""
+
+    disinhibition: StrictBool
+    direct: StrictBool
 
 
 class Step(Model):
@@ -97,6 +150,8 @@ class Drug(Model):
     A free `concentration` from the end of the baseline on; a `schedule` of them; or a `dose` by a `route` in a
     `species`. The phase that follows the baseline begins so long `after` the dose, the last one if it is repeated. A
     `subject` has a body of its own, drawn from the spread between people or animals; without one it is the typical.
+    An intervention at a `concentration` is there from so long a `lead` before the end of the baseline, for as long as
+    it `lasts`.
     """
 
     name: DrugName
@@ -111,6 +166,8 @@ class Drug(Model):
     repeat: Repeats | None = None
     interval: Interval | None = None
     subject: Count | None = None
+    lead: Duration | None = None
+    lasts: CourseTime | None = None
 
 
 #: What says how a dose is given, and is nothing without one.
@@ -144,7 +201,10 @@ class Settings(Model):
     drug: Drug
     interventions: tuple[Drug, ...]
     knockdowns: tuple[Knockdown, ...]
+    genotype: Genotype
+    routes: Routes
     recording: Recording
+    course: Course | None = None
 
 
 class Experiment(Settings):
@@ -154,12 +214,16 @@ class Experiment(Settings):
 
     @property
     def drug_onset(self) -> Quantity:
-        """End of the baseline, from the start of the run."""
-        return _seconds(onset(self.protocol))
+        """When the drug is given: from the start of the run, or of the course if there is one."""
+        return _seconds(span(self.protocol, self.course)[0])
 
     @property
     def duration(self) -> Quantity:
-        """Length of the run."""
+        """Simulated time; for a course, `circuit.course` adds it up."""
+        if self.course is not None:
+            from circuit.course import simulated  # which needs this module
+
+            return Quantity(simulated(self), "s")
         return _seconds(end(self.protocol))
 
     @property
@@ -191,6 +255,19 @@ def onset(protocol: Protocol) -> Ratio:
 def end(protocol: Protocol) -> Ratio:
     """Return the end of the run in s."""
     return onset(protocol) + protocol.t_transition.exact + protocol.t_drug.exact
+
+
+def span(protocol: Protocol, course: Course | None) -> tuple[Ratio, Ratio]:
+    """Return when the drug is given and when all ends, s from the start of the run, or of the course if there is one.
+
+    A course whose `drug_from` names no phase of it has none before its end.
+    """
+    if course is None:
+        return onset(protocol), end(protocol)
+    names = [phase.name for phase in course.phases]
+    lengths = [phase.lasts.exact for phase in course.phases]
+    before = names.index(course.drug_from) if course.drug_from in names else len(names)
+    return sum(lengths[:before], Ratio(0)), sum(lengths, Ratio(0))
 
 
 # What each check needs, and the check: settings that are right one by one can still be impossible together. A check
@@ -227,6 +304,9 @@ def _no_drug(keys: tuple[str | int, ...], drug: Drug) -> Iterator[Finding]:
 
 
 def _one_way(keys: tuple[str | int, ...], drug: Drug) -> Iterator[Finding]:
+    for key in ("lead", "lasts"):
+        if getattr(drug, key) is not None and (drug.concentration is None or keys == ("drug",)):
+            yield (*keys, key), "is for an intervention that is given as a concentration"
     ways = [way for way in ("concentration", "schedule", "dose") if getattr(drug, way) is not None]
     if not ways:
         yield keys, f"{drug.name} needs a concentration, such as 1 uM, a schedule, or a dose, such as 10 mg/kg"
@@ -261,7 +341,13 @@ def _dose(keys: tuple[str | int, ...], drug: Drug) -> Iterator[Finding]:
         )
 
 
-def _phases(protocol: Protocol, numerics: Numerics) -> Iterator[Finding]:
+def _phases(protocol: Protocol, numerics: Numerics, course: Course | None = None) -> Iterator[Finding]:
+    if course is not None:
+        yield from _whole_steps(("protocol", "t_settle"), protocol.t_settle, numerics.dt)
+        for name in ("t_baseline", "t_transition", "t_drug"):
+            if getattr(protocol, name).si > 0:
+                yield ("protocol", name), "must be 0 s: the course has phases of its own"
+        return
     if end(protocol) == 0:
         yield ("protocol",), "all phases are 0 s long; there is nothing to run"
     for name in Protocol.model_fields:
@@ -269,7 +355,8 @@ def _phases(protocol: Protocol, numerics: Numerics) -> Iterator[Finding]:
 
 
 def _clocks(recording: Recording, numerics: Numerics) -> Iterator[Finding]:
-    yield from _whole_steps(("numerics", "block_step"), numerics.block_step, numerics.dt)
+    for name in ("block_step", "slow_step", "spine_step"):
+        yield from _whole_steps(("numerics", name), getattr(numerics, name), numerics.dt)
     for name in ("trace_step", "lfp_step"):
         yield from _whole_steps(("recording", name), getattr(recording, name), numerics.dt)
 
@@ -281,8 +368,35 @@ def _whole_steps(keys: tuple[str | int, ...], value: Quantity, dt: Quantity) -> 
         yield keys, f"must be a whole number of time steps (numerics.dt is {dt}); found {value}; {nearest} would do"
 
 
-def _drug_in_time(drug: Drug, interventions: tuple[Drug, ...], protocol: Protocol) -> Iterator[Finding]:
-    start, stop = onset(protocol), end(protocol)
+#: A contact may change once a step of its clock; a longer step would miss events.
+LONGEST_SPINE_STEP_H = 2.5
+
+
+def _course(course: Course, numerics: Numerics) -> Iterator[Finding]:
+    names = [phase.name for phase in course.phases]
+    if course.drug_from not in names:
+        yield ("course", "drug_from"), f"names no phase; there are {', '.join(names)}"
+    for n, phase in enumerate(course.phases):
+        keys = ("course", "phases", n)
+        if phase.name in names[:n]:
+            yield (*keys, "name"), f"{phase.name} comes twice"
+        if phase.name in ("settle", "reference"):
+            yield (*keys, "name"), f"{phase.name} is what comes before a course; take another name"
+        hours = phase.acceleration * numerics.spine_step.si / 3600
+        if hours > LONGEST_SPINE_STEP_H:
+            most = LONGEST_SPINE_STEP_H * 3600 / numerics.spine_step.si
+            yield (
+                (*keys, "acceleration"),
+                f"makes a step of the spines {hours:.3g} h long (numerics.spine_step is {numerics.spine_step}), "
+                f"and it may be {LONGEST_SPINE_STEP_H} h; take at most {most:g}",
+            )
+    yield from _whole_steps(("course", "reference"), course.reference, numerics.dt)
+
+
+def _drug_in_time(
+    drug: Drug, interventions: tuple[Drug, ...], protocol: Protocol, course: Course | None = None
+) -> Iterator[Finding]:
+    start, stop = span(protocol, course)
     if drug.concentration and drug.concentration.si > 0 and stop == start:
         yield ("drug", "concentration"), "is never reached: protocol.t_transition and t_drug are both 0 s"
     if drug.dose and drug.dose.si > 0 and stop == start:
@@ -304,7 +418,11 @@ def _steps_in_time(keys: tuple[str | int, ...], drug: Drug, start: Ratio, stop: 
         before = step.time
 
 
-def _schedule_steps(drug: Drug, interventions: tuple[Drug, ...], numerics: Numerics) -> Iterator[Finding]:
+def _schedule_steps(
+    drug: Drug, interventions: tuple[Drug, ...], numerics: Numerics, course: Course | None = None
+) -> Iterator[Finding]:
+    if course is not None:
+        return
     for keys, one in named(drug, interventions):
         for n, step in enumerate(one.schedule or ()):
             yield from _whole_steps((*keys, "schedule", n, "time"), step.time, numerics.dt)
@@ -319,11 +437,13 @@ def _knocked_down_once(knockdowns: tuple[Knockdown, ...]) -> Iterator[Finding]:
             seen.add((pop, knockdown.subunit))
 
 
+#: What a check needs; of a name with a question mark there may be none.
 RELATIONS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Finding]]], ...] = (
     (("drug", "interventions"), _ways),
     (("knockdowns",), _knocked_down_once),
-    (("protocol", "numerics"), _phases),
+    (("protocol", "numerics", "course?"), _phases),
     (("recording", "numerics"), _clocks),
-    (("drug", "interventions", "protocol"), _drug_in_time),
-    (("drug", "interventions", "numerics"), _schedule_steps),
+    (("course", "numerics"), _course),
+    (("drug", "interventions", "protocol", "course?"), _drug_in_time),
+    (("drug", "interventions", "numerics", "course?"), _schedule_steps),
 )

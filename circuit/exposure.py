@@ -73,7 +73,11 @@ def drug_steps(exp: Experiment, drug: Drug) -> tuple[tuple[Quantity, Quantity], 
     """Times and the free concentration from each on, of a drug that is not given as a dose."""
     if drug.schedule is not None:
         return tuple((step.time, step.concentration) for step in drug.schedule)
-    return ((exp.drug_onset, drug.concentration),)
+    start = exp.drug_onset.si - (drug.lead.si if drug.lead else 0.0)
+    steps = ((Quantity(start, "s"), drug.concentration),)
+    if drug.lasts is None:
+        return steps
+    return (*steps, (Quantity(start + drug.lasts.si, "s"), Quantity(0, "uM")))
 
 
 def _levels(exp: Experiment, drug: Drug, times: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -87,9 +91,13 @@ def _levels(exp: Experiment, drug: Drug, times: NDArray[np.float64]) -> dict[str
 
 
 def _after_dose(exp: Experiment, drug: Drug, times: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """The experiment's drug is not there before the baseline ends; an intervention may be on board all along."""
+    """The experiment's drug is not there before the baseline ends; an intervention may be on board all along.
+
+    The baseline ends so long `after` the last of several doses; in a course, after the first.
+    """
     plan = dosing(drug)
-    hours = plan.starts_h[-1] + drug.after.to("h") + (times - exp.drug_onset.si) / 3600
+    counted = plan.starts_h[0 if exp.course else -1] + drug.after.to("h")
+    hours = counted + (times - exp.drug_onset.si) / 3600
     begun = hours >= 0
     if drug is exp.drug:
         begun &= times + 1e-9 >= exp.drug_onset.si

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from circuit.drugs import SITES, Agonist, ChannelBlocker, Drugs, GlycineSiteLigand, Ligand, Modulator
 from circuit.potency import k_off
 from circuit.schema import Receptors
+from circuit.signalling import FACTORS
 from circuit.subunits import CLASSES, TAGS
 
 Array = NDArray[np.float64]
@@ -79,6 +80,7 @@ def effects(drugs: Drugs, receptors: Receptors, given: Sequence[tuple[str, str, 
     zero = np.zeros(num_samples)
     found = dict.fromkeys(("AMPA_factor", "GABA_factor", "alpha_five_factor", "sodium_factor"), zero + 1)
     found |= dict.fromkeys(("release_factor", "afferent_factor", "mGluR_shift", "uptake_shift"), zero + 1)
+    found |= dict.fromkeys(FACTORS, zero + 1)
     found |= {"GABA_agonist": zero.copy(), "mGluR_agonist": zero.copy()}
     found |= {f"activity_{tag}": zero + 1 for tag in TAGS}
     for one in checked:
@@ -116,6 +118,16 @@ MODULATED: dict[str, tuple[str, int]] = {
     "alpha5 GABA_A negative modulation": ("alpha_five_factor", -1),
     "sodium-channel block": ("sodium_factor", -1),
     "N-type calcium-channel block": ("release_factor", -1),
+    "L-type calcium-channel block": ("L_type_factor", -1),
+    "BDNF scavenging": ("BDNF_factor", -1),
+    "TrkB inhibition": ("TrkB_factor", -1),
+    "PI3K inhibition": ("PI_factor", -1),
+    "MEK inhibition": ("MEK_factor", -1),
+    "mTORC1 inhibition": ("mTOR_factor", -1),
+    "p70S6K inhibition": ("SK_factor", -1),
+    "eEF2 kinase inhibition": ("eEF_factor", -1),
+    "AMPK inhibition": ("AMPK_factor", -1),
+    "GSK-3 inhibition": ("GSK_factor", -1),
 }
 
 

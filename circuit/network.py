@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from circuit import equations, schema
+from circuit import equations, schema, signalling
 from circuit.draw import SCHEDULE_SAMPLES
 from circuit.populations import PATHWAYS, POPULATIONS, ranges, sizes, split
 from circuit.subunits import TAGS
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from circuit.config import Experiment
 
 #: Modules whose source shapes the compiled program.
-SOURCES = ("circuit.network", "circuit.equations", "circuit.populations", "circuit.subunits")
+SOURCES = ("circuit.network", "circuit.equations", "circuit.signalling", "circuit.populations", "circuit.subunits")
 #: At most so many cells of each population carry the record of the channel block.
 BLOCK_SAMPLE = 64
+#: At most so many pyramidal cells carry the record of the slow biology.
+CHAIN_SAMPLE = 128
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Structure:
         Synapses of all columns by object.
     num_columns : int
         Disconnected copies of the circuit.
-    dt, column_step, block_step, trace_step : float
+    dt, column_step, block_step, slow_step, spine_step, trace_step : float
         Clocks, s.
     delay_excitation, delay_inhibition : float
         s, uniform in each object.
@@ -54,6 +56,8 @@ class Structure:
     dt: float
     column_step: float
     block_step: float
+    slow_step: float
+    spine_step: float
     trace_step: float
     delay_excitation: float
     delay_inhibition: float
@@ -71,10 +75,12 @@ def structure(exp: Experiment, num_columns: int = 1) -> Structure:
     numbers = exp.numbers
     counts = sizes(exp.network.num_neurons, schema.fractions(numbers))
     degrees = schema.in_degrees(numbers)
-    edges = {"excitation": 0, "inhibition": 0, "readout": counts["PYR"]}
+    edges = {"excitation": 0, "inhibition": 0, "spines": schema.contacts(numbers) * counts["PYR"]}
+    edges["readout"] = counts["PYR"]
     for name in PATHWAYS:
         source, target = split(name)
-        edges["excitation" if source == "PYR" else "inhibition"] += degrees[name] * counts[target]
+        if (source, target) != ("PYR", "PYR"):
+            edges["excitation" if source == "PYR" else "inhibition"] += degrees[name] * counts[target]
     return Structure(
         num_cells=tuple(counts.items()),
         num_synapses=tuple((name, number * num_columns) for name, number in edges.items()),
@@ -82,6 +88,8 @@ def structure(exp: Experiment, num_columns: int = 1) -> Structure:
         dt=exp.numerics.dt.si,
         column_step=exp.recording.lfp_step.si,
         block_step=exp.numerics.block_step.si,
+        slow_step=exp.numerics.slow_step.si,
+        spine_step=exp.numerics.spine_step.si,
         trace_step=exp.recording.trace_step.si,
         delay_excitation=numbers.synapses.delay_excitation.si,
         delay_inhibition=numbers.synapses.delay_inhibition.si,
@@ -100,6 +108,11 @@ def recorded(num_cells: tuple[tuple[str, int], ...], number: int) -> NDArray[np.
     """Indices of a column's recorded cells, at most `number` of each population, ascending."""
     where = ranges(dict(num_cells))
     return np.concatenate([evenly(where[pop], number) for pop in POPULATIONS])
+
+
+def followed(num_cells: tuple[tuple[str, int], ...]) -> NDArray[np.int32]:
+    """Indices of the column's pyramidal cells whose slow biology is recorded."""
+    return evenly(ranges(dict(num_cells))["PYR"], CHAIN_SAMPLE)
 
 
 def create(shape: Structure, indices: dict[str, tuple[NDArray, NDArray]]) -> dict[str, Any]:
@@ -124,10 +137,12 @@ def create(shape: Structure, indices: dict[str, tuple[NDArray, NDArray]]) -> dic
     synapses = {
         "excitation": _synapses(b2, "excitation", cells, equations.EXCITATION, shape.delay_excitation, indices),
         "inhibition": _synapses(b2, "inhibition", cells, equations.INHIBITION, shape.delay_inhibition, indices),
+        "spines": _spines(b2, shape, cells, indices),
         "readout": _readout(b2, cells, column["column"], indices),
     }
     traced = _in_all_columns(shape, recorded(shape.num_cells, shape.num_traced))
     sampled = _in_all_columns(shape, recorded(shape.num_cells, BLOCK_SAMPLE))
+    slow = _in_all_columns(shape, followed(shape.num_cells))
     blocked = [f"block_{k}{c}" for k in TAGS for c in equations.COMPARTMENTS]
     column_variables = ["glutamate", "conc_drug", "I_AMPA_sum", "I_exc_sum", "I_inh_sum"]
     monitors = {
@@ -139,6 +154,13 @@ def create(shape: Structure, indices: dict[str, tuple[NDArray, NDArray]]) -> dic
             cells, blocked, record=sampled, dt=shape.trace_step * second, name="block_trace"
         ),
     }
+    monitors["chain_trace"] = b2.StateMonitor(
+        cells,
+        [*signalling.SENSORS, *signalling.CHAIN, *signalling.SPINE_RATES],
+        record=slow,
+        dt=shape.spine_step * second,
+        name="chain_trace",
+    )
     if traced.size:
         monitors["voltage_trace"] = b2.StateMonitor(
             cells, ["v", "v_d"], record=traced, dt=shape.column_step * second, name="voltage_trace"
@@ -184,16 +206,23 @@ def _cells(b2: Any, shape: Structure, column: Any) -> Any:
     # After the read-out has summed what was released since the last step: `drive` sets the count back.
     group.run_regularly(equations.drive(), dt=shape.column_step * b2.second, when="after_groups", name="drive")
     group.run_regularly(equations.block(), dt=shape.block_step * b2.second, when="after_groups", name="block")
+    group.run_regularly(signalling.STEP, dt=shape.slow_step * b2.second, when="after_groups", name="signalling")
     return group
 
 
 def _synapses(
-    b2: Any, name: str, cells: Any, on_pre: str, delay: float, indices: dict[str, tuple[NDArray, NDArray]]
+    b2: Any,
+    name: str,
+    cells: Any,
+    on_pre: str,
+    delay: float,
+    indices: dict[str, tuple[NDArray, NDArray]],
+    model: str = equations.WEIGHTS,
 ) -> Any:
     group = b2.Synapses(
         cells,
         cells,
-        equations.WEIGHTS,
+        model,
         on_pre=on_pre,
         delay=delay * b2.second,
         clock=cells.clock,
@@ -202,6 +231,15 @@ def _synapses(
     )
     i, j = indices[name]
     group.connect(i=i, j=j)
+    return group
+
+
+def _spines(b2: Any, shape: Structure, cells: Any, indices: dict[str, tuple[NDArray, NDArray]]) -> Any:
+    text = equations.contacts()
+    group = _synapses(b2, "spines", cells, equations.SPINES, shape.delay_excitation, indices, text)
+    # After the cells' own slow step, whose name comes before in the alphabet, as Brian2 orders what is simultaneous.
+    step = shape.spine_step * b2.second
+    group.run_regularly(signalling.SPINE_STEP, dt=step, when="after_groups", name="spine_step")
     return group
 
 

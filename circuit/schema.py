@@ -180,6 +180,83 @@ class Glutamate(Model):
     mGluR_hill: Parameter[units.Positive]
 
 
+class TimeConstants(Model):
+    """Time constant of each variable of `circuit.signalling.CHAIN`, and of the sensors before them."""
+
+    sensor: Parameter[units.TimeConstant]
+    set_point: Parameter[units.TimeConstant]
+    p_eEF: Parameter[units.TimeConstant]
+    BDNF: Parameter[units.TimeConstant]
+    BDNF_free: Parameter[units.TimeConstant]
+    TrkB: Parameter[units.TimeConstant]
+    TrkB_surface: Parameter[units.TimeConstant]
+    Akt: Parameter[units.TimeConstant]
+    ERK: Parameter[units.TimeConstant]
+    AMPK: Parameter[units.TimeConstant]
+    GSK: Parameter[units.TimeConstant]
+    mTOR: Parameter[units.TimeConstant]
+    p_SK: Parameter[units.TimeConstant]
+    p_BP: Parameter[units.TimeConstant]
+    eIF_B: Parameter[units.TimeConstant]
+    eIF_F: Parameter[units.TimeConstant]
+    supply: Parameter[units.TimeConstant]
+    synapsin: Parameter[units.TimeConstant]
+    PSD: Parameter[units.TimeConstant]
+    GluA: Parameter[units.TimeConstant]
+    assembly: Parameter[units.TimeConstant]
+    growth: Parameter[units.TimeConstant]
+    retrograde: Parameter[units.TimeConstant]
+    IL_beta: Parameter[units.TimeConstant]
+    IL_six: Parameter[units.TimeConstant]
+    hormone: Parameter[units.TimeConstant]
+
+
+class Signalling(Model):
+    """From glutamate to synaptic proteins, in multiples of health; the equations are in `circuit.signalling`."""
+
+    n_eEF: Parameter[units.Positive]
+    SK_on_eEF: Parameter[units.NonNegative]
+    eEF_on_translation: Parameter[units.NonNegative]
+    AMPK_on_BDNF: Parameter[units.Fraction]
+    n_release: Parameter[units.Positive]
+    release_share: Parameter[units.Fraction]
+    n_TrkB: Parameter[units.Positive]
+    K_TrkB: Parameter[units.Positive]
+    internalised: Parameter[units.NonNegative]
+    TrkB_on_Akt: Parameter[units.Fraction]
+    SK_on_PI: Parameter[units.NonNegative]
+    TrkB_on_ERK: Parameter[units.Fraction]
+    Ca_on_ERK: Parameter[units.Fraction]
+    Ca_on_AMPK: Parameter[units.Fraction]
+    Akt_on_GSK: Parameter[units.NonNegative]
+    ERK_on_mTOR: Parameter[units.Fraction]
+    GSK_on_GluA: Parameter[units.NonNegative]
+    GSK_on_growth: Parameter[units.NonNegative]
+    BDNF_on_release: Parameter[units.Fraction]
+    retrograde_max: Parameter[units.Positive]
+    stress_hormone: Parameter[units.NonNegative]
+    stress_IL: Parameter[units.NonNegative]
+    stress_elimination: Parameter[units.NonNegative]
+    stress_SST: Parameter[units.Fraction]
+    IL_beta_max: Parameter[units.NonNegative]
+    IL_six_max: Parameter[units.NonNegative]
+    n_growth: Parameter[units.Positive]
+    secretion_Val_Met: Parameter[units.Fraction]
+    secretion_Met_Met: Parameter[units.Fraction]
+    tau: TimeConstants
+
+
+class Spines(Model):
+    """Potential contacts among pyramidal cells: absent, new or mature spines."""
+
+    filling: Parameter[units.PositiveFraction]
+    lifetime_new: Parameter[units.TimeConstant]
+    time_to_mature: Parameter[units.TimeConstant]
+    lifetime_mature: Parameter[units.TimeConstant]
+    head_new: Parameter[units.Fraction]
+    tau_head: Parameter[units.TimeConstant]
+
+
 class Readout(Model):
     """Proxy of the local field potential."""
 
@@ -201,6 +278,8 @@ class Parameters(Model):
     drugs: Drugs
     pharmacokinetics: Pharmacokinetics
     glutamate: Glutamate
+    signalling: Signalling
+    spines: Spines
     readout: Readout
 
 
@@ -222,6 +301,11 @@ def in_degrees(numbers: Parameters) -> dict[str, int]:
     """
     reference = sizes(numbers.synapses.num_neurons_ref.value, fractions(numbers))
     return {name: round(path.p.value * reference[split(name)[0]]) for name, path in numbers.pathways}
+
+
+def contacts(numbers: Parameters) -> int:
+    """Potential contacts of one pyramidal cell; the in-degree is how many of them have a spine in health."""
+    return round(in_degrees(numbers)["PYR_to_PYR"] / numbers.spines.filling.value)
 
 
 def check_mixes(numbers: Parameters) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -247,7 +331,7 @@ def check_sizes(numbers: Parameters, num_neurons: int) -> None:
     if abs(sum(shares.values()) - 1) > 1e-6:
         raise ValueError(f"the populations' fractions add up to {sum(shares.values()):g}, not 1")
     counts = sizes(num_neurons, shares)
-    for name, degree in in_degrees(numbers).items():
+    for name, degree in (in_degrees(numbers) | {"PYR_to_PYR": contacts(numbers)}).items():
         source, target = split(name)
         available = counts[source] - (source == target)
         if degree > available:

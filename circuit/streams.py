@@ -18,6 +18,7 @@ STREAMS = {
     "initial_state": 5,
     "apical_targets": 6,
     "subjects": 7,
+    "spines": 8,
 }
 
 

@@ -23,7 +23,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 UNITS: dict[str, tuple[str, Ratio]] = {
     unit: (dimension, Ratio(factor))
     for dimension, members in {
-        "time": {"us": "1e-6", "ms": "1e-3", "s": 1, "min": 60, "h": 3600},  # s
+        "time": {"us": "1e-6", "ms": "1e-3", "s": 1, "min": 60, "h": 3600, "d": 86400},  # s
         "voltage": {"uV": "1e-6", "mV": "1e-3", "V": 1},  # V
         "inverse voltage": {"/mV": 1000, "/V": 1},  # 1/V
         "capacitance": {"pF": "1e-12", "nF": "1e-9"},  # F
@@ -250,7 +250,7 @@ def _bare(text: str) -> bool:
 
 
 Time = quantity("ms", "s", "us", "min", "h", ge=0)
-TimeConstant = quantity("ms", "s", "us", "min", "h", gt=0)
+TimeConstant = quantity("ms", "s", "us", "min", "h", "d", gt=0)
 Duration = quantity("s", "ms", "min", "h", ge=0)
 Voltage = quantity("mV", "V", ge=-150, le=100)
 VoltageRange = quantity("mV", "V", gt=0, le=250)

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from figures import block, diagram, raster, rates, spectra, style, traces
+from figures import block, chain, diagram, raster, rates, spectra, style, traces
 
 #: File name -> module with ``figure``, ``caption`` and ``alt``.
 FIGURES: dict[str, ModuleType] = {
@@ -19,6 +19,9 @@ FIGURES: dict[str, ModuleType] = {
     "spectrum": spectra,
 }
 
+#: Of a course, with the same; seconds of spiking that stand for weeks tell nothing as a raster.
+COURSE: dict[str, ModuleType] = {"circuit": diagram, "chain": chain}
+
 #: Heading of each figure in the report.
 TITLES = {
     "circuit": "The circuit",
@@ -27,7 +30,13 @@ TITLES = {
     "block": "Receptor block",
     "glutamate": "Glutamate and AMPA throughput",
     "spectrum": "Field potential",
+    "chain": "From the dose to spines",
 }
+
+
+def of(results: Any) -> dict[str, ModuleType]:
+    """Figures of a run, by name."""
+    return COURSE if getattr(results, "has_course", False) else FIGURES
 
 
 def all(results: Any, outdir: str | Path) -> list[Path]:  # noqa: A001 - read as figures.make.all
@@ -43,11 +52,11 @@ def all(results: Any, outdir: str | Path) -> list[Path]:  # noqa: A001 - read as
     Returns
     -------
     list of Path
-        PNG and PDF of each figure, in the order of `FIGURES`.
+        PNG and PDF of each figure, in the order of `of`.
 
     Raises
     ------
     OSError
         If a file cannot be written.
     """
-    return [path for name, module in FIGURES.items() for path in style.save(module.figure(results), Path(outdir), name)]
+    return [path for name, module in of(results).items() for path in style.save(module.figure(results), Path(outdir), name)]

@@ -233,7 +233,7 @@ def _figures(results: Any, figs: Sequence[Path]) -> Html:
 
 
 def _figure(results: Any, path: Path, index: int) -> Html:
-    module = make.FIGURES.get(path.stem)
+    module = make.of(results).get(path.stem)
     data = base64.b64encode(path.read_bytes()).decode("ascii")
     words = module.caption(results) if module else path.stem
     narrow = "narrow" if path.stem == "glutamate" else None

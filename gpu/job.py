@@ -7,18 +7,18 @@ reported as its own run.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from circuit import columns, draw, network
 from circuit.errors import RunError
-from gpu import build, devices, memory, progress, provenance, record, results, run
+from gpu import build, devices, memory, progress, provenance, record, results, run, segments
 from gpu.cache import cache_folder
 
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ def run_columns(
     UserError
         If the columns differ in something they share, the simulation fails, or a folder cannot be written.
     """
+    if tasks[0].exp.course is not None:
+        return _run_course(tasks, program, overwrite, on_progress)
     start = time.monotonic()
     exps = [task.exp for task in tasks]
     shape = network.structure(exps[0], len(exps))
@@ -124,24 +126,44 @@ def run_columns(
     for number, task in enumerate(tasks):
         outputs = columns.take(raw.outputs, number, len(tasks), shape.column_cells)
         data = record.run_data(task.exp, shape, parts[number], outputs, raw.completed)
-        timings = {"build_s": program.seconds, "draw_s": drawn - start, **raw.timings}
-        manifest = provenance.manifest(
-            device={"name": program.device.name, "reason": program.device.reason},
-            build={"hash": program.hash, "compiled": program.compiled},
-            column={"number": number, "of": len(tasks), "noise_seed": exps[0].seed},
-            timings={name: round(seconds, 4) for name, seconds in timings.items()},
-            interrupted=raw.interrupted,
-        )
+        manifest = _manifest(program, tasks, number, {"draw_s": drawn - start, **raw.timings}, raw.interrupted)
         written.append(results.write(task.out, task.exp, data, manifest, overwrite))
     return written
 
 
+def _run_course(
+    tasks: Sequence[Task], program: build.Build, overwrite: bool, on_progress: progress.OnProgress
+) -> list[results.Results]:
+    """Run experiments whose course is the same, from wherever an earlier start left off."""
+    exps = [task.exp for task in tasks]
+    shape = network.structure(exps[0], len(exps))
+    store = segments.Store(tasks[0].out, segments.identity(exps, program))
+    done = segments.execute(exps, program, store, shape.column_cells, on_progress)
+    written = []
+    for number, task in enumerate(tasks):
+        outputs = columns.take(done.outputs, number, len(tasks), shape.column_cells)
+        seen = [{name: np.split(view[name], len(tasks))[number] for name in view} for view in done.seen]
+        refs = {name: np.split(values, len(tasks))[number] for name, values in done.references.items()}
+        data = record.course_data(task.exp, shape, draw.arrays(task.exp), outputs, seen, refs)
+        manifest = _manifest(program, tasks, number, done.timings, False)
+        written.append(results.write(task.out, task.exp, data, manifest, overwrite))
+    store.remove()
+    return written
+
+
+def _manifest(
+    program: build.Build, tasks: Sequence[Task], number: int, timings: dict[str, float], interrupted: bool
+) -> dict[str, Any]:
+    """What the runner knows of the column `number`."""
+    return provenance.manifest(
+        device={"name": program.device.name, "reason": program.device.reason},
+        build={"hash": program.hash, "compiled": program.compiled},
+        column={"number": number, "of": len(tasks), "noise_seed": tasks[0].exp.seed},
+        timings={name: round(seconds, 4) for name, seconds in ({"build_s": program.seconds} | timings).items()},
+        interrupted=interrupted,
+    )
+
+
 def _execute(program: build.Build, given: draw.Arrays, exp: Experiment, on_progress: progress.OnProgress) -> run.RawRun:
-    try:
-        workdir = Path(tempfile.mkdtemp(prefix="pfc-run-"))
-    except OSError as error:
-        raise RunError(f"There is no room for a temporary folder ({error}); set TMPDIR to one with room.") from error
-    try:
+    with run.scratch() as workdir:
         return run.execute(program, given, exp.duration.si, exp.seed, workdir, on_progress)
-    finally:
-        shutil.rmtree(workdir, ignore_errors=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from circuit import measures
+from circuit import course, measures, signalling
 
 if TYPE_CHECKING:
     from circuit.config import Experiment
@@ -41,6 +41,30 @@ SERIES: dict[str, dict[str, tuple[str, str]]] = {
     "voltage": {
         "soma": ("mV", "membrane potential of the soma"),
         "dendrite": ("mV", "membrane potential of the dendrite"),
+    },
+    "chain": {
+        "hours": ("h", "biological time since the drug is given"),
+        "throughput": ("1", "AMPA charge of a pyramidal cell, in multiples of health"),
+        "resting": ("1", "NMDA calcium at rest, in multiples of health"),
+        "evoked": ("1", "evoked NMDA calcium, in multiples of health"),
+        **{name: ("1", f"{words}, in multiples of health") for name, words in signalling.CHAIN.items()},
+        "formation": ("1", "rate of spine formation, in multiples of health"),
+        "elimination": ("1", "rate of spine elimination, in multiples of health"),
+    },
+    "spines": {
+        "hours": ("h", "biological time since the drug is given"),
+        "density": ("1", "spines per potential contact"),
+        "new": ("1", "new spines per potential contact"),
+        "mature": ("1", "mature spines per potential contact"),
+        "head": ("1", "mean head size of mature spines, 1 in health"),
+        "formed": ("1", "spines formed since the session before, per spine then"),
+        "eliminated": ("1", "spines eliminated since the session before, per spine then"),
+        "formed_since": ("1", "spines that are there and were not when the drug was given, per spine then"),
+        "eliminated_since": ("1", "spines that were there when the drug was given and are not, per spine then"),
+        "surviving": ("1", "share of the spines of the first session that are there"),
+        "EPSC_frequency": ("1", "contacts with a spine times their release probability, per potential contact"),
+        "EPSC_amplitude": ("1", "mean head size of all spines"),
+        "apical_frequency": ("1", "as EPSC_frequency, of apical contacts alone"),
     },
 }
 
@@ -72,6 +96,9 @@ class RunData:
     voltage : mapping of str to ndarray
         ``time`` (s), ``cell`` (int, shape (num_traced,)), and series named in ``SERIES["voltage"]``, shape
         (num_traced, num_samples). May be empty.
+    chain, spines : mapping of str to ndarray, shape (num_samples,)
+        Of a course: ``time`` (simulated s) and series named in ``SERIES``; empty otherwise. Spines are seen at the end
+        of each segment.
 
     Raises
     ------
@@ -89,6 +116,8 @@ class RunData:
     classes: tuple[str, ...]
     lfp: Mapping[str, NDArray[Any]]
     voltage: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    chain: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    spines: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         cell, num_cells = self.spikes_cell, sum(self.sizes.values())
@@ -97,7 +126,8 @@ class RunData:
         if len(cell) and not 0 <= np.min(cell) <= np.max(cell) < num_cells:
             raise ValueError(f"spikes of cells {np.min(cell)} to {np.max(cell)} in a network of {num_cells}")
         for group in SERIES:
-            self._check(group)
+            if getattr(self, group):
+                self._check(group)
         expected = (len(self.sizes), len(self.classes), len(self.block["time"]))
         if np.shape(self.block["fraction"]) != expected:
             raise ValueError(f"block/fraction has the shape {np.shape(self.block['fraction'])}, expected {expected}")
@@ -153,7 +183,7 @@ def _attributes(exp: Experiment, data: RunData) -> dict[str, Any]:
         "seed": exp.seed,
         "dt_s": data.dt,
         "duration_s": data.duration,
-        "drug_onset_s": exp.drug_onset.si,
+        "drug_onset_s": exp.drug_onset.si if exp.course is None else course.windows(exp)["drug"][0],
         **{f"window_{name}_s": np.array(window) for name, window in windows(exp, data.duration).items()},
     }
 
@@ -163,6 +193,8 @@ def windows(exp: Experiment, duration: float) -> dict[str, tuple[float, float]]:
 
     The settling time is before the baseline, and the transition between drug onset and the drug window is in neither.
     """
+    if exp.course is not None:
+        return {name: window for name, window in course.windows(exp).items() if window[1] <= duration + 1e-9}
     protocol = exp.protocol
     start = protocol.t_settle.si
     onset = start + protocol.t_baseline.si
@@ -182,6 +214,8 @@ def _groups(data: RunData) -> dict[str, dict[str, Variable]]:
         "block": _block(data),
         "lfp": _series("lfp", data.lfp, ("time",)),
         "voltage": _voltage(data),
+        "chain": _series("chain", data.chain, ("time",)),
+        "spines": _series("spines", data.spines, ("time",)),
     }
 
 

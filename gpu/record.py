@@ -7,14 +7,16 @@ population and names them; `gpu.layout.RunData` says what comes out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from circuit import measures
-from circuit.network import BLOCK_SAMPLE, Structure, recorded
+from circuit import measures, signalling, spines
+from circuit.course import segments
+from circuit.network import BLOCK_SAMPLE, Structure, followed, recorded
 from circuit.populations import POPULATIONS, ranges
 from circuit.subunits import CLASSES, TAGS
 from gpu.layout import RunData
@@ -55,6 +57,63 @@ def run_data(exp: Experiment, shape: Structure, given: Arrays, outputs: Arrays, 
         lfp=_lfp(exp, shape, outputs, sizes["PYR"]),
         voltage=_voltage(shape, outputs),
     )
+
+
+def course_data(
+    exp: Experiment, shape: Structure, given: Arrays, outputs: Arrays, seen: Sequence[Arrays], refs: Arrays
+) -> RunData:
+    """Label the outputs of a course; see `run_data`.
+
+    Parameters
+    ----------
+    exp, shape, given, outputs
+        As there, over the whole course.
+    seen : sequence of mapping
+        From `gpu.segments.Done`, for one column.
+    refs : mapping
+        The references of all cells of the column, by name.
+    """
+    data = run_data(exp, shape, given, outputs, 1.0)
+    return replace(data, chain=_chain(exp, shape, outputs, refs), spines=_spines(exp, given, seen))
+
+
+def _chain(exp: Experiment, shape: Structure, outputs: Arrays, refs: Arrays) -> dict[str, NDArray]:
+    """Means over the pyramidal cells that were followed; before the course begins, nothing is known."""
+    plan = segments(exp)
+    first = sum(segment.duration for segment in plan if segment.intact)
+    kept = outputs["chain_trace.t"] >= first - 1e-9
+    times = outputs["chain_trace.t"][kept]
+    cells = followed(shape.num_cells)
+    found = {"time": times, "hours": _hours(exp, times)}
+    names = {"throughput": "AMPA_mean", "resting": "rest_mean", "evoked": "evoked_mean"}
+    for name, sensor in names.items():
+        reference = refs[signalling.REFERENCES[sensor]][cells]
+        found[name] = (outputs[f"chain_trace.{sensor}"][:, kept] / reference[:, None]).mean(axis=0)
+    for name in (*signalling.CHAIN, *signalling.SPINE_RATES):
+        found[name] = outputs[f"chain_trace.{name}"][:, kept].mean(axis=0)
+    return found
+
+
+def _hours(exp: Experiment, times: NDArray) -> NDArray:
+    """Biological hours since the drug is given, at simulated times in s."""
+    plan = segments(exp)
+    ends = np.cumsum([segment.duration for segment in plan])
+    which = np.minimum(np.searchsorted(ends, times + 1e-9, side="right"), len(plan) - 1)
+    start, pace, since = (
+        np.array([getattr(segment, name) for segment in plan])[which] for name in ("start", "pace", "duration")
+    )
+    return (start + pace * (times - ends[which] + since) - exp.drug_onset.si) / 3600
+
+
+def _spines(exp: Experiment, given: Arrays, seen: Sequence[Arrays]) -> dict[str, NDArray]:
+    plan = segments(exp)
+    ends = np.cumsum([segment.duration for segment in plan])
+    shown = [n for n, segment in enumerate(plan) if segment.name != "settle"]
+    hours = [(plan[n].end - exp.drug_onset.si) / 3600 if not plan[n].intact else -exp.drug_onset.si / 3600 for n in shown]
+    views = [spines.View(h, one["stage"], one["head"], one["release"]) for h, one in zip(hours, seen, strict=True)]
+    sessions = spines.sessions(views, given["spines.weight_d"] > 0)
+    found = {name: np.array([getattr(session, name) for session in sessions]) for name in sessions[0]._fields}
+    return {"time": ends[shown], **found}
 
 
 def _column(outputs: Arrays, num_PYR: int) -> dict[str, NDArray]:

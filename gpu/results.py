@@ -287,6 +287,24 @@ class Results:
         traced = self._read("voltage/cell")
         return times, values[(traced >= cells.start) & (traced < cells.stop)]
 
+    def chain(self, name: str) -> Series:
+        """Biological hours since the drug, and one quantity of the slow biology in multiples of health."""
+        return self._series("chain", "hours")[1], self._series("chain", name)[1]
+
+    def spines(self, name: str) -> Series:
+        """Biological hours since the drug of each session, and what was seen of the spines then."""
+        return self._series("spines", "hours")[1], self._series("spines", name)[1]
+
+    @property
+    def chain_times(self) -> NDArray[np.float64]:
+        """Simulated times of `chain`, s."""
+        return self._read("chain/time")
+
+    @cached_property
+    def has_course(self) -> bool:
+        """Whether this run followed the slow biology through a course."""
+        return self._load(lambda file: "chain" in file and "hours" in file["chain"])
+
     def mean(self, name: str, window: Window) -> float:
         """Mean of a series of the column over a window, in its unit; NaN without a sample."""
         times, values = self.column(name)

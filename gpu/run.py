@@ -9,10 +9,12 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +45,34 @@ class RawRun:
     timings : dict of str to float
         Seconds: "prepare_s" (writing the arguments), "simulate_s" (the program, from start to end), "loop_s" (its time
         loop alone), "collect_s" (reading the results).
+    final : dict of str to ndarray
+        Final values of the variables that were asked for, by "object.variable", SI units.
     """
 
     outputs: dict[str, np.ndarray]
     completed: float
     interrupted: bool
     timings: dict[str, float]
+    final: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """An empty temporary folder for one run, gone afterwards.
+
+    Raises
+    ------
+    RunError
+        If there is no room for it.
+    """
+    try:
+        workdir = Path(tempfile.mkdtemp(prefix="pfc-run-"))
+    except OSError as error:
+        raise RunError(f"There is no room for a temporary folder ({error}); set TMPDIR to one with room.") from error
+    try:
+        yield workdir
+    finally:
+        shutil.rmtree(workdir, ignore_errors=True)
 
 
 def execute(
@@ -58,6 +82,7 @@ def execute(
     seed: int,
     workdir: Path,
     on_progress: progress.OnProgress = progress.ignore,
+    final: Collection[str] = (),
 ) -> RawRun:
     """Run `build` with these values and return what it recorded.
 
@@ -77,6 +102,8 @@ def execute(
         An empty folder with room for arguments and results; the caller removes it.
     on_progress : callable
         Called with the simulated fraction and the elapsed seconds, about four times a second.
+    final : collection of str
+        Variables, as "object.variable", whose final values are wanted.
 
     Raises
     ------
@@ -102,10 +129,11 @@ def execute(
     loop_s, completed = _last_run(results)
     _check_finite(build, results)
     outputs = collect(build, results)
+    kept = {name: _final(build.variables[name], results) for name in final}
     clock.append(time.monotonic())
     prepare_s, simulate_s, collect_s = np.diff(clock).tolist()
     timings = {"prepare_s": prepare_s, "simulate_s": simulate_s, "loop_s": loop_s, "collect_s": collect_s}
-    return RawRun(outputs, completed, interrupted and completed < 1, timings)
+    return RawRun(outputs, completed, interrupted and completed < 1, timings, kept)
 
 
 def collect(build: Build, results: Path) -> dict[str, np.ndarray]:
@@ -122,6 +150,10 @@ def collect(build: Build, results: Path) -> dict[str, np.ndarray]:
         values = _read(results / output.file, output.dtype, count * (1 if output.width is None else output.width))
         outputs[name] = values if output.width is None else np.ascontiguousarray(values.reshape(count, output.width).T)
     return outputs
+
+
+def _final(variable: Variable, results: Path) -> np.ndarray:
+    return _read(results / variable.file, variable.dtype, variable.size)
 
 
 def _lay_out(build: Build, arrays: Mapping[str, np.ndarray], workdir: Path) -> list[str]:
