@@ -104,7 +104,7 @@ retrograde += step_retrograde*(1 - BDNF_on_release + BDNF_on_release*signal - re
 IL_beta += step_IL_beta*(1 + inflammation*IL_beta_max*GSK - IL_beta)
 IL_six += step_IL_six*(1 + inflammation*IL_six_max*GSK - IL_six)
 hormone += step_hormone*(stress - hormone)
-formation = growth**n_growth*tone
+formation = growth**n_growth
 elimination = 1 + strain*stress_elimination
 """
 
