@@ -16,6 +16,7 @@ import click
 from circuit.errors import UserError
 
 if TYPE_CHECKING:
+    from circuit.config import Experiment
     from gpu.progress import Meter
     from gpu.results import Results
 
@@ -93,16 +94,34 @@ def cite(config: str, overrides: tuple[str, ...]) -> None:
 @device_option
 @click.option("--overwrite", is_flag=True, help="Replace the results in --out.")
 @click.option("--figures/--no-figures", "with_figures", default=True, help="Draw the figures and write the report.")
+@click.option("--arm", help="Of a CONFIG with arms, only this one.")
 def run(
-    config: str, overrides: tuple[str, ...], out: Path | None, device: str, overwrite: bool, with_figures: bool
+    config: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    device: str,
+    overwrite: bool,
+    with_figures: bool,
+    arm: str | None,
 ) -> None:
-    """Simulate CONFIG; leave data, summary, figures and a report in one folder."""
-    from circuit.config import load
+    """Simulate CONFIG; leave data, summary, figures and a report in one folder, or one folder for each of its arms.
 
-    exp = load(config, overrides)
+    A course of hours to weeks keeps its state beside the folder as it goes: interrupted or killed, the same command,
+    with the same --out, goes on from there.
+    """
+    from circuit.config import arms, load
+
+    names = arms(config)
+    if arm is not None and arm not in names:
+        known = f"it has {', '.join(names)}" if names else "it has none"
+        raise UserError(f"{config}: there is no arm {arm!r}; {known}")
+    out = out or _new_folder(config)
+    if names and arm is None:
+        _run_arms(config, {name: load(config, overrides, arm=name) for name in names}, out, device, overwrite)
+        return
+    exp = load(config, overrides, arm=arm)
     from gpu import job
 
-    out = out or _new_folder(config)
     results = job.perform(exp, out, device, overwrite, _say, _meter)
     if with_figures:
         _draw(results, out)
@@ -230,6 +249,9 @@ def figures(folder: Path) -> None:
     """Draw the figures and the report of the results in FOLDER anew; of an ensemble, its dose axis."""
     from gpu.results import Results
 
+    if (folder / "arms.csv").is_file():
+        _draw_arms(folder, [run.parent.name for run in sorted(folder.glob("*/manifest.json"))])
+        return
     if (folder / "runs.csv").is_file():
         if not _draw_doses(folder):
             raise UserError(f"{folder / 'runs.csv'}: no figure is known for what was varied there")
@@ -280,6 +302,33 @@ def pharmacology(drug: str, config: str, overrides: tuple[str, ...], out: Path |
     except OSError as error:
         raise UserError(f"{out}: the figure could not be written: {error}") from error
     click.echo(f"\nFigure: {paths[0]}")
+
+
+def _run_arms(config: str, exps: dict[str, Experiment], out: Path, device: str, overwrite: bool) -> None:
+    """Simulate every arm that is not there yet; draw what they come to side by side."""
+    from gpu import ensemble
+
+    tasks = {name: ensemble.Task(exp, out / name) for name, exp in exps.items()}
+    todo = [task for task in tasks.values() if overwrite or not ensemble.is_done(task)]
+    if todo:
+        ensemble.perform_all(todo, device, overwrite, _say, _meter)
+    _draw_arms(out, list(tasks))
+    click.echo(f"{len(tasks)} arms of {config}: {out}")
+
+
+def _draw_arms(out: Path, names: list[str]) -> None:
+    from figures import arms, style
+    from gpu.results import Results
+
+    runs = {name: Results.open(out / name) for name in names}
+    if not all(run.has_course for run in runs.values()):
+        return
+    try:
+        paths = style.save(arms.figure(runs), out, "arms")
+        arms.write_table(runs, out / "arms.csv")
+    except OSError as error:
+        raise UserError(f"{out}: the runs are safe, but the figure could not be written: {error}") from error
+    click.echo("\n".join([*arms.lines(runs), f"Figure: {paths[0]}"]))
 
 
 def _new_folder(config: str) -> Path:

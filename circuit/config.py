@@ -26,9 +26,10 @@ from circuit.sentences import FILE_KEYS, elsewhere, few, key_paths, model_class,
 from circuit.units import did_you_mean, shown
 from circuit.yaml_source import MAX_CHARACTERS, Node, Place, Problems, Source, merge, parse, scalar
 
-__all__ = ["ConfigError", "Experiment", "Loaded", "Model", "Parameter", "load", "read"]
+__all__ = ["ConfigError", "Experiment", "Loaded", "Model", "Parameter", "arms", "load", "read"]
 
 ReadText = Callable[[Path], str]
+ARM_NAME = re.compile(r"[\w+.-][\w +.-]{0,60}")
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,42 @@ def read_text(path: Path) -> str:
     return content.decode("utf-8-sig")
 
 
-def load(path: str | os.PathLike, overrides: Sequence[str] = (), read_text: ReadText = read_text) -> Experiment:
+def arms(path: str | os.PathLike, read_text: ReadText = read_text) -> tuple[str, ...]:
+    """Return the names of the arms of a config, in their order; none if it is a single experiment.
+
+    An arm is what one group of animals gets that others do not: settings over those of the file, under a name.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or its arms are no groups of settings.
+    """
+    problems = Problems()
+    tree = _file(os.fspath(path), 0, None, read_text, problems)
+    found = _arms(tree, problems) if tree is not None else {}
+    problems.raise_if_any()
+    return tuple(found)
+
+
+def _arms(tree: Node, problems: Problems) -> dict[str, Node]:
+    node = tree.value.get("arms")
+    if node is None:
+        return {}
+    if not node.is_group:
+        problems.add(node.at, node.path, f"needs names of arms, each with its settings; found {shown(node.value)}")
+        return {}
+    for name, arm in node.value.items():
+        if not ARM_NAME.fullmatch(name):
+            sentence = "is the name of a folder too: letters, digits, blanks, and any of + - _ ."
+            problems.add(arm.key_at, arm.path, sentence)
+        elif not arm.is_group:
+            problems.add(arm.at, arm.path, f"needs settings, such as drug: {{name: none}}; found {shown(arm.value)}")
+    return node.value
+
+
+def load(
+    path: str | os.PathLike, overrides: Sequence[str] = (), read_text: ReadText = read_text, arm: str | None = None
+) -> Experiment:
     """Return the experiment of a config file.
 
     Parameters
@@ -70,16 +106,20 @@ def load(path: str | os.PathLike, overrides: Sequence[str] = (), read_text: Read
         ``"key.path=value"``, the value as it would stand in the file.
     read_text : callable
         Path to text; what opens files.
+    arm : str, optional
+        Which of its `arms`; without one, the settings that all of them share.
 
     Raises
     ------
     ConfigError
         With every problem found, each with file, line, column, key, and what is needed.
     """
-    return read(path, overrides, read_text).experiment
+    return read(path, overrides, read_text, arm).experiment
 
 
-def read(path: str | os.PathLike, overrides: Sequence[str] = (), read_text: ReadText = read_text) -> Loaded:
+def read(
+    path: str | os.PathLike, overrides: Sequence[str] = (), read_text: ReadText = read_text, arm: str | None = None
+) -> Loaded:
     """Return the experiment of a config file and where it was read from; see `load`."""
     problems = Problems()
     files: list[Path] = []
@@ -88,7 +128,7 @@ def read(path: str | os.PathLike, overrides: Sequence[str] = (), read_text: Read
         files.append(Path(name))
         return _file(name, rank, asked_at, read_text, problems)
 
-    tree = _experiment_tree(os.fspath(path), overrides, open_tree, problems)
+    tree = _experiment_tree(os.fspath(path), overrides, open_tree, problems, arm)
     if tree is None:
         problems.raise_if_any()
     incomplete = bool(problems.found)  # then what is missing may stand in what could not be read
@@ -142,13 +182,29 @@ def _similar_file(path: Path) -> str:
         return ""
 
 
-def _experiment_tree(name: str, overrides: Sequence[str], open_tree: Callable, problems: Problems) -> Node | None:
+def _experiment_tree(
+    name: str, overrides: Sequence[str], open_tree: Callable, problems: Problems, arm: str | None = None
+) -> Node | None:
     tree = open_tree(name, 0, None)
     said = _overrides(overrides, problems)
     if tree is None:
         return None
     parent = _parent_tree(tree, name, open_tree, problems)
-    return _layered([parent, _without(tree, "extends"), *said])
+    named_arms = _arms(tree, problems)
+    own = []
+    if arm is not None and arm in named_arms and named_arms[arm].is_group:
+        own = [_lifted(named_arms[arm], 2)]
+    return _layered([parent, _without(tree, "extends", "arms"), *own, *said])
+
+
+def _lifted(node: Node, depth: int) -> Node:
+    """Return a tree as if it stood `depth` keys higher, its marks where they are."""
+    value = node.value
+    if isinstance(value, dict):
+        value = {key: _lifted(part, depth) for key, part in value.items()}
+    elif isinstance(value, list):
+        value = [_lifted(part, depth) for part in value]
+    return replace(node, value=value, path=node.path[depth:])
 
 
 def _parent_tree(tree: Node, name: str, open_tree: Callable, problems: Problems) -> Node | None:

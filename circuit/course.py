@@ -117,7 +117,8 @@ def windows(exp: Experiment) -> dict[str, tuple[float, float]]:
     first = names.index(exp.course.drug_from)
     last = len(names) - 1 - names[::-1].index(exp.course.drug_from)
     before = names.index(names[first - 1])
-    return {"baseline": (float(starts[before]), float(ends[first - 1])), "drug": (float(starts[first]), float(ends[last]))}
+    found = {"baseline": (starts[before], ends[first - 1]), "drug": (starts[first], ends[last])}
+    return {name: (float(start), float(stop)) for name, (start, stop) in found.items()}
 
 
 def advance(tau: float, step: float, pace: float, slowest: float) -> float:

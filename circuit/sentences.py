@@ -21,7 +21,7 @@ LISTS = {
     "knockdowns": "{subunit: GluN2B, populations: [PYR], remaining: 0}",
     "populations": "PYR, PV",
 }
-FILE_KEYS = ("extends", "model", "parameters")  # what an experiment file may say besides the keys of Settings
+FILE_KEYS = ("extends", "arms", "model", "parameters")  # what an experiment file may say besides the keys of Settings
 
 
 def tell(error: ValidationError, tree: Node, kind: type[BaseModel], problems: Problems, incomplete: bool) -> None:

@@ -29,7 +29,7 @@ TICKS_H = (0.0, 0.5, 1, 2, 4, 8, 24, 72, 168, 336, 672)
 
 
 def spread(hours: np.ndarray) -> np.ndarray:
-    """Position of biological hours on the axis: linear up to an hour, then by the logarithm; before the drug, linear."""
+    """Position of biological hours on the axis: linear up to an hour, then by the logarithm."""
     hours = np.asarray(hours, dtype=float)
     later = 1 + np.log(np.maximum(hours, LINEAR_H) / LINEAR_H)
     return np.where(hours < LINEAR_H, hours / LINEAR_H, later)

@@ -59,4 +59,5 @@ def all(results: Any, outdir: str | Path) -> list[Path]:  # noqa: A001 - read as
     OSError
         If a file cannot be written.
     """
-    return [path for name, module in of(results).items() for path in style.save(module.figure(results), Path(outdir), name)]
+    drawn = ((name, module.figure(results)) for name, module in of(results).items())
+    return [path for name, drawing in drawn for path in style.save(drawing, Path(outdir), name)]

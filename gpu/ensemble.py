@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from circuit import network
 from circuit.errors import ConfigError
-from gpu import build, progress, results
+from gpu import build, folder, progress, results
 from gpu.job import Meters, Say, Task, check_memory, choose, find, run_columns
 
 
@@ -76,6 +77,20 @@ def write_table(path: Path, rows: Sequence[tuple[str, ...]], done: Sequence[resu
         writer = csv.DictWriter(file, fieldnames=list(lines[0]))
         writer.writeheader()
         writer.writerows(lines)
+
+
+def is_done(task: Task) -> bool:
+    """Whether the folder of a task holds its whole results, from an earlier start.
+
+    Raises
+    ------
+    UserError
+        If it holds results that are damaged.
+    """
+    if not (task.out / folder.MANIFEST).is_file():
+        return False
+    found = results.Results.open(task.out).manifest
+    return found["status"] == "complete" and found["config"] == json.loads(json.dumps(task.exp.resolved()))
 
 
 def chunked(tasks: Sequence[Task], per_program: int) -> Iterator[list[Task]]:

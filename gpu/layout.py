@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from circuit import course, measures, signalling
+from circuit import measures, signalling
 
 if TYPE_CHECKING:
     from circuit.config import Experiment
@@ -183,7 +183,7 @@ def _attributes(exp: Experiment, data: RunData) -> dict[str, Any]:
         "seed": exp.seed,
         "dt_s": data.dt,
         "duration_s": data.duration,
-        "drug_onset_s": exp.drug_onset.si if exp.course is None else course.windows(exp)["drug"][0],
+        "drug_onset_s": exp.drug_onset.si if exp.course is None else windows(exp, data.duration)["drug"][0],
         **{f"window_{name}_s": np.array(window) for name, window in windows(exp, data.duration).items()},
     }
 
@@ -194,6 +194,8 @@ def windows(exp: Experiment, duration: float) -> dict[str, tuple[float, float]]:
     The settling time is before the baseline, and the transition between drug onset and the drug window is in neither.
     """
     if exp.course is not None:
+        from circuit import course  # not at the top: it needs the whole model, and most readers do not
+
         return {name: window for name, window in course.windows(exp).items() if window[1] <= duration + 1e-9}
     protocol = exp.protocol
     start = protocol.t_settle.si
@@ -204,7 +206,7 @@ def windows(exp: Experiment, duration: float) -> dict[str, tuple[float, float]]:
 
 
 def _groups(data: RunData) -> dict[str, dict[str, Variable]]:
-    """All groups of the file; a group without samples is there all the same."""
+    """All groups of the file; one without samples is there all the same, but for those that only a course has."""
     return {
         "populations": _populations(data),
         "cells": _cells(data),
@@ -214,8 +216,7 @@ def _groups(data: RunData) -> dict[str, dict[str, Variable]]:
         "block": _block(data),
         "lfp": _series("lfp", data.lfp, ("time",)),
         "voltage": _voltage(data),
-        "chain": _series("chain", data.chain, ("time",)),
-        "spines": _series("spines", data.spines, ("time",)),
+        **{name: _series(name, getattr(data, name), ("time",)) for name in ("chain", "spines") if getattr(data, name)},
     }
 
 

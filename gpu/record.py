@@ -109,7 +109,7 @@ def _spines(exp: Experiment, given: Arrays, seen: Sequence[Arrays]) -> dict[str,
     plan = segments(exp)
     ends = np.cumsum([segment.duration for segment in plan])
     shown = [n for n, segment in enumerate(plan) if segment.name != "settle"]
-    hours = [(plan[n].end - exp.drug_onset.si) / 3600 if not plan[n].intact else -exp.drug_onset.si / 3600 for n in shown]
+    hours = [((0.0 if plan[n].intact else plan[n].end) - exp.drug_onset.si) / 3600 for n in shown]
     views = [spines.View(h, one["stage"], one["head"], one["release"]) for h, one in zip(hours, seen, strict=True)]
     sessions = spines.sessions(views, given["spines.weight_d"] > 0)
     found = {name: np.array([getattr(session, name) for session in sessions]) for name in sessions[0]._fields}

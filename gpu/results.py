@@ -303,7 +303,7 @@ class Results:
     @cached_property
     def has_course(self) -> bool:
         """Whether this run followed the slow biology through a course."""
-        return self._load(lambda file: "chain" in file and "hours" in file["chain"])
+        return self._load(lambda file: "chain" in file)
 
     def mean(self, name: str, window: Window) -> float:
         """Mean of a series of the column over a window, in its unit; NaN without a sample."""

@@ -107,8 +107,8 @@ class Store:
             os.replace(draft.name, file)
         except OSError as error:
             raise RunError(
-                f"Segment {number} could not be kept in {self.folder} ({error.strerror or error}). What was done before is "
-                "kept: make room and run again to go on."
+                f"Segment {number} could not be kept in {self.folder} ({error.strerror or error}). What was done "
+                "before is kept: make room and run again to go on."
             ) from error
         for left in self.folder.glob("*.part"):
             left.unlink(missing_ok=True)

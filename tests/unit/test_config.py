@@ -103,7 +103,8 @@ def test_experiment_cannot_be_changed(ketamine):
 
 
 def test_files_are_opened_only_by_the_function_given():
-    names = ("ketamine.yaml", "baseline.yaml", "parameters.yaml", "drugs.yaml", "pharmacokinetics.yaml")
+    numbers = ("parameters.yaml", "drugs.yaml", "pharmacokinetics.yaml", "signalling.yaml")
+    names = ("ketamine.yaml", "baseline.yaml", *numbers)
     texts = {name: (CONFIGS / name).read_text() for name in names}
     loaded = read("ketamine.yaml", read_text=lambda path: texts[str(path)])
     assert loaded.files == tuple(map(Path, texts))
@@ -115,7 +116,7 @@ def test_paths_start_from_the_file_that_says_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert load("mine.yaml") == load(BASELINE)
     (tmp_path / "own").mkdir()
-    for name in ("parameters.yaml", "drugs.yaml", "pharmacokinetics.yaml"):
+    for name in ("parameters.yaml", "drugs.yaml", "pharmacokinetics.yaml", "signalling.yaml"):
         (tmp_path / "own" / name).write_text((CONFIGS / name).read_text())
     assert read("mine.yaml", ["model=own/parameters.yaml"]).folder == Path("own")
 

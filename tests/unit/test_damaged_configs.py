@@ -403,7 +403,8 @@ OVERRIDES = {
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with sound configs and a damaged one to extend; the working directory."""
-    for name in ("baseline.yaml", "ketamine.yaml", "parameters.yaml", "drugs.yaml", "pharmacokinetics.yaml"):
+    numbers = ("parameters.yaml", "drugs.yaml", "pharmacokinetics.yaml", "signalling.yaml")
+    for name in ("baseline.yaml", "ketamine.yaml", *numbers):
         shutil.copy(ROOT / "configs" / name, tmp_path)
     (tmp_path / "broken.yaml").write_text("drug: 3\n")
     (tmp_path / "sub").mkdir()

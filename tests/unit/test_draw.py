@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from circuit import draw, network, schema, streams
+from circuit import draw, network, schema, spines, streams
 from circuit.config import load
+from circuit.course import segments
 from circuit.populations import PATHWAYS, POPULATIONS, ranges, sizes, split
 from circuit.subunits import TAGS
 from gpu import build, devices
@@ -27,12 +28,13 @@ COMPARTMENTS = ("", "_d")
 
 #: What a change of the seed of one stream may move: draws, and what is computed from them.
 MOVED_BY = {
-    "connectivity": {"excitation.i", "inhibition.i"},
+    "connectivity": {"excitation.i", "inhibition.i", "spines.i"},
     "weights": {
-        *(f"{name}.weight{c}" for name in ("excitation", "inhibition") for c in COMPARTMENTS),
+        "excitation.weight",
+        *(f"{name}.weight{c}" for name in ("inhibition", "spines") for c in COMPARTMENTS),
         *(f"cells.g_NMDA_max{c}" for c in COMPARTMENTS),
     },
-    "apical_targets": {f"excitation.weight{c}" for c in COMPARTMENTS} | {f"cells.g_NMDA_max{c}" for c in COMPARTMENTS},
+    "apical_targets": {f"spines.weight{c}" for c in COMPARTMENTS} | {f"cells.g_NMDA_max{c}" for c in COMPARTMENTS},
     "cell_parameters": {
         f"cells.{key}" for key in ("C_m", "C_d", "g_L", "g_L_d", "V_T", "V_T_rest", "V_cut", "v", "v_d")
     },
@@ -40,6 +42,10 @@ MOVED_BY = {
         f"cells.{key}{c}" for key in ("mean_ext", "g_ext", "g_NMDA_ext", "g_NMDA_max") for c in COMPARTMENTS
     },
     "initial_state": {f"cells.{key}{c}" for key in ("v", "noise") for c in COMPARTMENTS},
+    "spines": {
+        *(f"spines.{key}" for key in ("stage", "head", "efficacy")),
+        *(f"cells.g_NMDA_max{c}" for c in COMPARTMENTS),
+    },
     "subjects": set(),  # the drug of this experiment is not given as a dose
 }
 #: What starts at zero, so that no value of the run is needed: no spike has come yet, nothing is blocked.
@@ -52,7 +58,7 @@ STARTS_AT_ZERO = {
     *(f"column.{key}" for key in ("released", "I_AMPA_sum", "I_exc_sum", "I_inh_sum")),
 }
 #: Set when the program is made: uniform in each object.
-IN_THE_STRUCTURE = {"excitation.delay", "inhibition.delay"}
+IN_THE_STRUCTURE = {"excitation.delay", "inhibition.delay", "spines.delay"}
 
 
 @pytest.fixture(scope="module")
@@ -139,10 +145,21 @@ def by_pathway(values, name, counts):
     return found
 
 
+def every_pathway(values, counts):
+    """Edges of every pathway that has some."""
+    found = [by_pathway(values, name, counts) for name in ("excitation", "inhibition", "spines")]
+    return {name: edges for one in found for name, edges in one.items() if edges[0].size}
+
+
+def holder(source, target):
+    """Which synapses object has the synapses of a pathway."""
+    return "inhibition" if source != "PYR" else "spines" if target == "PYR" else "excitation"
+
+
 @pytest.mark.parametrize("pathway", ["PYR_to_PV", "SST_to_VIP"])
 def test_a_pathway_of_another_size_moves_no_other(configure, given, counts, pathway):
     other = draw.arrays(configure(f"parameters.pathways.{pathway}.p=0.15"))
-    for name in ("excitation", "inhibition"):
+    for name in ("excitation", "inhibition", "spines"):
         before, after = by_pathway(given, name, counts), by_pathway(other, name, counts)
         for path in before:
             same = all(np.array_equal(one, two) for one, two in zip(before[path], after[path], strict=True))
@@ -165,13 +182,13 @@ def test_a_dose_moves_its_schedule_and_nothing_else(configure, given, override, 
 
 def test_edges_of_each_pathway_stay_in_their_populations(exp, given, counts):
     """All edges are of some pathway, each target has its in-degree, and nobody is its own source."""
-    degrees = schema.in_degrees(exp.numbers)
-    for name, kind in (("excitation", "PYR"), ("inhibition", None)):
+    degrees = schema.in_degrees(exp.numbers) | {"PYR_to_PYR": schema.contacts(exp.numbers)}
+    for name in ("excitation", "inhibition", "spines"):
         found = by_pathway(given, name, counts)
         assert sum(i.size for i, _, _ in found.values()) == given[f"{name}.i"].size
         for pathway, (i, j, _) in found.items():
             source, target = split(pathway)
-            expected = degrees[pathway] if (source == "PYR") == (kind == "PYR") else 0
+            expected = degrees[pathway] if holder(source, target) == name else 0
             assert np.all(np.bincount(j, minlength=sum(counts.values()))[ranges(counts)[target]] == expected)
             assert not np.any(i == j)
 
@@ -179,14 +196,14 @@ def test_edges_of_each_pathway_stay_in_their_populations(exp, given, counts):
 def test_every_synapse_is_in_one_compartment(exp, given, counts):
     """SST cells reach dendrites, PV and VIP cells somata, and of PYR to PYR about the configured share is apical."""
     where = ranges(counts)
-    for name in ("excitation", "inhibition"):
+    for name in ("excitation", "inhibition", "spines"):
         soma, dendrite = given[f"{name}.weight"] > 0, given[f"{name}.weight_d"] > 0
         np.testing.assert_array_equal(soma, ~dendrite)
     i = given["inhibition.i"]
     np.testing.assert_array_equal(given["inhibition.weight_d"] > 0, (i >= where["SST"].start) & (i < where["SST"].stop))
-    apical, onto_PYR = given["excitation.weight_d"] > 0, given["excitation.j"] < where["PYR"].stop
-    assert not apical[~onto_PYR].any()
-    number, share = int(onto_PYR.sum()), exp.numbers.synapses.apical_fraction.value
+    assert not given["excitation.weight_d"].any()
+    apical = given["spines.weight_d"] > 0
+    number, share = apical.size, exp.numbers.synapses.apical_fraction.value
     low, high = stats.binom(number, share).ppf([FALSE_ALARM / 2, 1 - FALSE_ALARM / 2])
     assert low <= apical.sum() <= high
 
@@ -198,10 +215,12 @@ def test_weights_are_log_normal_with_the_mean_of_their_pathway(exp, given, count
     """
     sd = exp.numbers.heterogeneity.log_sd_weight.value
     scale = exp.numbers.synapses.apical_scale.value
-    plain = dict(given) | {"excitation.weight_d": given["excitation.weight_d"] / scale}
-    found = by_pathway(plain, "excitation", counts) | {
-        name: edges for name, edges in by_pathway(plain, "inhibition", counts).items() if edges[0].size
+    efficacy = spines.mean_efficacy(exp.numbers)
+    plain = dict(given) | {
+        "spines.weight": given["spines.weight"] * efficacy,
+        "spines.weight_d": given["spines.weight_d"] * efficacy / scale,
     }
+    found = every_pathway(plain, counts)
     for pathway, (_, _, weight) in found.items():
         g = getattr(exp.numbers.pathways, pathway).g.si
         z = (np.log(weight / g) + sd**2 / 2) / sd
@@ -210,9 +229,7 @@ def test_weights_are_log_normal_with_the_mean_of_their_pathway(exp, given, count
 
 def test_pathways_draw_apart(given, counts):
     """Weights of any two pathways are uncorrelated: Fisher's z of n pairs is N(0, 1/(n - 3)) of nothing."""
-    found = by_pathway(given, "excitation", counts) | {
-        name: edges for name, edges in by_pathway(given, "inhibition", counts).items() if edges[0].size
-    }
+    found = every_pathway(given, counts)
     for one, other in itertools.combinations(found.values(), 2):
         n = min(one[2].size, other[2].size)
         z = np.arctanh(np.corrcoef(np.log(one[2][:n]), np.log(other[2][:n]))[0, 1])
@@ -255,6 +272,9 @@ def test_receptor_pools_are_sums_over_the_synapses_of_a_cell(exp, given, counts)
         pool = [0.0] * total
         for j, weight in zip(given["excitation.j"].tolist(), given[f"excitation.weight{c}"].tolist(), strict=True):
             pool[j] += weight * ratio[owner[j]]
+        present = given[f"spines.weight{c}"] * given["spines.efficacy"]
+        for j, weight in zip(given["spines.j"].tolist(), present.tolist(), strict=True):
+            pool[j] += weight * ratio[owner[j]]
         drive = given["cells.NMDA_ratio_ext"] * given[f"cells.mean_ext{c}"] / numbers.drive.activation.value
         np.testing.assert_allclose(given[f"cells.g_NMDA_max{c}"], np.maximum(np.array(pool) + drive, 1e-18), rtol=1e-9)
 
@@ -292,7 +312,7 @@ def test_one_euler_step_decays_exactly():
 def test_a_schedule_is_its_concentration_at_the_middle_of_each_sample(configure):
     schedule = "drug.schedule=[{time: 7 s, concentration: 1 uM}, {time: 9.5 s, concentration: 30 uM}]"
     stepped = configure(schedule)
-    values = draw.column(stepped, 10)["drug_schedule.values"][:, 0] * 1e3
+    values = draw.column(stepped, 10, segments(stepped)[0])["drug_schedule.values"][:, 0] * 1e3
     sample = stepped.duration.si / draw.SCHEDULE_SAMPLES
     middle = (np.arange(draw.SCHEDULE_SAMPLES) + 0.5) * sample
     np.testing.assert_allclose(values, np.select([middle < 7, middle < 9.5], [0, 1], 30), rtol=1e-12)

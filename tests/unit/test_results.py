@@ -32,6 +32,7 @@ def experiment(**changes):
         title="Ketamine µ-step",
         seed=7,
         protocol=SimpleNamespace(**{name: SimpleNamespace(si=value) for name, value in phases.items()}),
+        course=None,
         drug_onset=SimpleNamespace(si=phases["t_settle"] + phases["t_baseline"]),
         resolved=lambda: {"title": "Ketamine µ-step", "seed": 7},
     )

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The arms of an experiment side by side: what each does to the chain and the spines, and what was published."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures import style
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A read-out of a course, in percent of an arm's own state before the drug: words, and hours since the drug."""
+
+    label: str
+    read: Callable[[Any], float]
+    unit: str = "% of before"
+
+
+def chain_change(name: str, first: float, last: float) -> Callable[[Any], float]:
+    """Return what reads the mean of a quantity of the chain between two hours, in % of the hour before the drug."""
+
+    def read(results: Any) -> float:
+        hours, values = results.chain(name)
+        before, after = (hours > -1) & (hours < -1e-6), (hours >= first) & (hours <= last)
+        return float(100 * values[after].mean() / values[before].mean()) if after.any() and before.any() else np.nan
+
+    return read
+
+
+def spine_change(name: str, at: float) -> Callable[[Any], float]:
+    """Return what reads a quantity of the spines at an hour, in % of the session at the drug."""
+
+    def read(results: Any) -> float:
+        hours, values = results.spines(name)
+        if hours[-1] < at - 1:
+            return np.nan
+        return float(100 * values[np.abs(hours - at).argmin()] / values[np.abs(hours).argmin()])
+
+    return read
+
+
+def formed(at: float) -> Callable[[Any], float]:
+    """Return what reads the spines formed since the drug by an hour, in % of those at the drug."""
+    return lambda results: 100 * _at(*results.spines("formed_since"), at)
+
+
+def _at(hours: np.ndarray, values: np.ndarray, at: float) -> float:
+    return float(values[np.abs(hours - at).argmin()]) if hours[-1] >= at - 1 else np.nan
+
+
+MEASURES = {
+    "p_eEF2_30min": Measure("p-eEF2\n15 to 45 min", chain_change("p_eEF", 0.25, 0.75)),
+    "released_BDNF_1h": Measure("released BDNF\n15 to 60 min", chain_change("BDNF_free", 0.25, 1.0)),
+    "BDNF_1h": Measure("BDNF\n30 to 90 min", chain_change("BDNF", 0.5, 1.5)),
+    "p_mTOR_1h": Measure("p-mTOR\n30 to 60 min", chain_change("mTOR", 0.5, 1.0)),
+    "GluA1_6h": Measure("GluA1\n6 h", chain_change("GluA", 4.0, 8.0)),
+    "formed_24h": Measure("spines formed\nby 24 h", formed(24.0), "% of spines"),
+    "spines_24h": Measure("spines\n24 h", spine_change("density", 24.0)),
+}
+#: What was published of an arm: the finding of the list, and the words beside its bars.
+PUBLISHED = {
+    "ketamine": "C1, C4, C9: all rise, p-eEF2 falls",
+    "NBQX + ketamine": "C9, C10, D19: blocked",
+    "nimodipine + ketamine": "C9: BDNF release blocked",
+    "anti-BDNF + ketamine": "C8: behaviour blocked",
+    "K-252a + ketamine": "TrkB needed (review)",
+    "rapamycin + ketamine": "C1, C3: proteins and spines blocked",
+    "muscimol + ketamine": "D15: behaviour blocked",
+    "compound C + ketamine": "C12: BDNF attenuated",
+    "BDNF Met-Met + ketamine": "D12: synaptogenesis absent",
+    "GSK-3 knock-in + ketamine": "C14: behaviour absent",
+    "SB216763": "C15: behaviour unchanged",
+    "LY379268 + ketamine": "B33: surge blocked",
+    "CP-101606": "D28: antidepressant",
+    "MK-801": "C4, D19: as ketamine, shorter",
+    "memantine": "A12: ineffective at rest",
+    "rapastinel": "D34: antidepressant, no surge (A25)",
+    "Ro 25-6981": "C3: as ketamine",
+}
+
+
+def values(runs: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Return every measure of every arm."""
+    return {name: {key: measure.read(run) for key, measure in MEASURES.items()} for name, run in runs.items()}
+
+
+def lines(runs: Mapping[str, Any]) -> list[str]:
+    """Return the measures as a table of text."""
+    width = max(len(name) for name in runs) + 2
+    head = " " * width + "".join(f"{key:>18}" for key in MEASURES)
+    return [head] + [
+        f"{name:<{width}}" + "".join(f"{value:>18.1f}" for value in found.values())
+        for name, found in values(runs).items()
+    ]
+
+
+def write_table(runs: Mapping[str, Any], path: Path) -> None:
+    """Write the measures as CSV, one line an arm.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["arm", *MEASURES])
+        writer.writerows([name, *found.values()] for name, found in values(runs).items())
+
+
+@style.styled
+def figure(runs: Mapping[str, Any]) -> Figure:
+    """Return the figure: a row for each arm, a column of bars for each measure, what was published at the right."""
+    names, found = list(runs), values(runs)
+    fig = style.new_figure(style.DOUBLE_COLUMN_MM, 26 + 6.5 * len(names))
+    panels = np.atleast_1d(fig.subplots(1, len(MEASURES), sharey=True))
+    rows = np.arange(len(names))
+    for n, (axes, (key, measure)) in enumerate(zip(panels, MEASURES.items(), strict=True)):
+        bars = np.array([found[name][key] for name in names])
+        base = 0.0 if measure.unit == "% of spines" else 100.0
+        colors = [style.COLORS["PYR"] if "ketamine" in name else style.BASELINE for name in names]
+        axes.barh(rows, bars - base, left=base, color=colors, height=0.62)
+        axes.axvline(base, color=style.INK, linewidth=0.7)
+        axes.set_title(measure.label, fontsize=6.5)
+        axes.set_xlabel(measure.unit, fontsize=6)
+        axes.tick_params(labelsize=6)
+        axes.locator_params(axis="x", nbins=3)
+        style.letter(axes, "ABCDEFG"[n], dx=-2, dy=16)
+    panels[0].set_yticks(rows, names)
+    panels[0].invert_yaxis()
+    for row, name in enumerate(names):
+        panels[-1].annotate(
+            PUBLISHED.get(name, ""),
+            (1.06, row),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=5.5,
+            color=style.DRUG,
+        )
+    return fig
