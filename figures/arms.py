@@ -57,12 +57,12 @@ def _at(hours: np.ndarray, values: np.ndarray, at: float) -> float:
 
 
 MEASURES = {
-    "p_eEF2_30min": Measure("p-eEF2\n15 to 45 min", chain_change("p_eEF", 0.25, 0.75)),
-    "released_BDNF_1h": Measure("released BDNF\n15 to 60 min", chain_change("BDNF_free", 0.25, 1.0)),
-    "BDNF_1h": Measure("BDNF\n30 to 90 min", chain_change("BDNF", 0.5, 1.5)),
-    "p_mTOR_1h": Measure("p-mTOR\n30 to 60 min", chain_change("mTOR", 0.5, 1.0)),
+    "p_eEF2_30min": Measure("p-eEF2\n15-45 min", chain_change("p_eEF", 0.25, 0.75)),
+    "released_BDNF_1h": Measure("BDNF freed\n15-60 min", chain_change("BDNF_free", 0.25, 1.0)),
+    "BDNF_1h": Measure("BDNF\n30-90 min", chain_change("BDNF", 0.5, 1.5)),
+    "p_mTOR_1h": Measure("p-mTOR\n30-60 min", chain_change("mTOR", 0.5, 1.0)),
     "GluA1_6h": Measure("GluA1\n6 h", chain_change("GluA", 4.0, 8.0)),
-    "formed_24h": Measure("spines formed\nby 24 h", formed(24.0), "% of spines"),
+    "formed_24h": Measure("formed\nby 24 h", formed(24.0), "% of spines"),
     "spines_24h": Measure("spines\n24 h", spine_change("density", 24.0)),
 }
 #: What was published of an arm: the finding of the list, and the words beside its bars.
@@ -129,13 +129,12 @@ def figure(runs: Mapping[str, Any]) -> Figure:
         colors = [style.COLORS["PYR"] if "ketamine" in name else style.BASELINE for name in names]
         axes.barh(rows, bars - base, left=base, color=colors, height=0.62)
         axes.axvline(base, color=style.INK, linewidth=0.7)
-        axes.set_title(measure.label, fontsize=6.5)
+        axes.set_title(f"{'ABCDEFG'[n]}  {measure.label}", fontsize=6, loc="left")
         axes.set_xlabel(measure.unit, fontsize=6)
         axes.tick_params(labelsize=6)
         axes.locator_params(axis="x", nbins=3)
-        style.letter(axes, "ABCDEFG"[n], dx=-2, dy=16)
     panels[0].set_yticks(rows, names)
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(names) - 0.5, -0.5)
     for row, name in enumerate(names):
         panels[-1].annotate(
             PUBLISHED.get(name, ""),

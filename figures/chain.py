@@ -14,7 +14,7 @@ from figures.timeline import config
 
 #: Panels in the order of the chain: title, then series of `gpu.results.Results.chain` and their labels.
 PANELS = (
-    ("Calcium", (("throughput", "AMPA, L-type"), ("resting", "NMDA at rest"), ("evoked", "NMDA evoked"))),
+    ("Calcium", (("throughput", "AMPA charge"), ("resting", "NMDA at rest"), ("evoked", "NMDA evoked"))),
     ("BDNF", (("p_eEF", "p-eEF2"), ("BDNF", "BDNF in the cell"), ("BDNF_free", "BDNF released"), ("TrkB", "TrkB"))),
     ("Kinases", (("Akt", "p-Akt"), ("ERK", "p-ERK"), ("AMPK", "p-AMPK"), ("GSK", "GSK-3β"))),
     ("mTORC1", (("mTOR", "p-mTOR"), ("p_SK", "p-p70S6K"), ("p_BP", "p-4E-BP1"))),
@@ -37,7 +37,7 @@ def spread(hours: np.ndarray) -> np.ndarray:
 
 def hour_axis(axes: Axes, first: float, last: float, label: bool) -> None:
     """Mark hours since the drug on an axis in units of `spread`."""
-    ticks = [tick for tick in TICKS_H if tick <= last * 1.001]
+    ticks = [tick for tick in TICKS_H if tick <= last + 0.5]
     axes.set_xticks(spread(np.array(ticks)), [f"{t:g} h" if t < 24 else f"{t / 24:g} d" for t in ticks])
     axes.set_xlim(spread(np.array(first)), spread(np.array(last)))
     axes.axvline(0, color=style.DRUG, linewidth=0.8)
@@ -93,7 +93,8 @@ def _lines(axes: Axes, results: Any, series: tuple[tuple[str, str], ...], first:
         hours, values = results.chain(name)
         axes.plot(*averaged(hours, 100 * values, first), linestyle=line, color=ink, linewidth=1.1, label=label)
     axes.axhline(100, color=style.FAINT, linewidth=0.7, zorder=0)
-    axes.legend(fontsize=6, frameon=False, loc="best", handlelength=2.2)
+    axes.margins(y=0.25)
+    axes.legend(fontsize=6, frameon=False, loc="upper right", handlelength=2.2)
     axes.set_ylabel("% of health")
 
 
@@ -104,7 +105,8 @@ def _spines(axes: Axes, results: Any, first: float) -> None:
     kept = hours >= first
     x = spread(hours[kept])
     axes.plot(x, 100 * density[kept] / base, color=style.COLORS["PYR"], marker="o", markersize=2.5, label="all spines")
-    axes.plot(x, 100 * (density - new)[kept] / base, color=style.COLORS["SST"], linestyle=LINES[1], label="mature")
+    mature = 100 * (density - new)[kept] / base
+    axes.plot(x, mature, color=style.COLORS["SST"], linestyle=LINES[1], label="mature, of all in health")
     axes.axhline(100, color=style.FAINT, linewidth=0.7, zorder=0)
     axes.set_ylabel("% of health")
     axes.legend(fontsize=6, frameon=False, loc="best")

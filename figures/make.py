@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from figures import block, chain, diagram, raster, rates, spectra, style, traces
+from figures import block, chain, diagram, raster, rates, spectra, spines, style, traces
 
 #: File name -> module with ``figure``, ``caption`` and ``alt``.
 FIGURES: dict[str, ModuleType] = {
@@ -20,7 +20,7 @@ FIGURES: dict[str, ModuleType] = {
 }
 
 #: Of a course, with the same; seconds of spiking that stand for weeks tell nothing as a raster.
-COURSE: dict[str, ModuleType] = {"circuit": diagram, "chain": chain}
+COURSE: dict[str, ModuleType] = {"circuit": diagram, "chain": chain, "spines": spines}
 
 #: Heading of each figure in the report.
 TITLES = {
@@ -31,6 +31,7 @@ TITLES = {
     "glutamate": "Glutamate and AMPA throughput",
     "spectrum": "Field potential",
     "chain": "From the dose to spines",
+    "spines": "Spines",
 }
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -119,7 +120,7 @@ class Store:
         try:
             with np.load(file) as held:
                 return {name.removeprefix(prefix): held[name] for name in held.files if name.startswith(prefix)}
-        except (OSError, ValueError, EOFError, KeyError) as error:
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
             raise RunError(f"{file} is damaged ({error}); remove it and those after it, and run again.") from error
 
     def remove(self) -> None:

@@ -64,7 +64,7 @@ def derivative(y, charge, resting, evoked, p, tau, stress):
 
 @pytest.fixture(scope="module")
 def followed():
-    """An hour and a half of ketamine in the compiled program, on the shipped slow step, recorded on each, cell by cell."""
+    """An hour and a half of ketamine in the compiled program, on the shipped slow step, every one recorded."""
     drug = "drug.schedule=[{time: 529 h, concentration: 2 uM}]"
     exp = experiment("antidepressant.yaml", drug, "numerics.spine_step=20 ms")
     chosen = devices.choose("cpp")
