@@ -250,8 +250,10 @@ def _bare(text: str) -> bool:
 
 
 Time = quantity("ms", "s", "us", "min", "h", ge=0)
-TimeConstant = quantity("ms", "s", "us", "min", "h", "d", gt=0)
+TimeConstant = quantity("ms", "s", "us", "min", "h", gt=0)
 Duration = quantity("s", "ms", "min", "h", ge=0)
+Minutes = quantity("min", "h", "d", "s", gt=0)
+Hours = quantity("h", "d", "min", "s", gt=0)
 Voltage = quantity("mV", "V", ge=-150, le=100)
 VoltageRange = quantity("mV", "V", gt=0, le=250)
 Capacitance = quantity("pF", "nF", gt=0)

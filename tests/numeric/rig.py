@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 
 from circuit import draw, network
 from circuit.config import Experiment, load
+from circuit.course import segments, slow_numbers
 from circuit.interventions import effects
 from circuit.populations import POPULATIONS, ranges
+from circuit.spines import MATURE
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "ketamine.yaml"
 #: Every cell of a population alike.
@@ -62,12 +64,17 @@ def arrays(
     """What `circuit.draw.arrays` makes, for these cells and synapses."""
     numbers = exp.numbers
     values = draw.cell_parameters(numbers, counts, exp.seed, exp.numerics.dt.si, exp.recording.lfp_step.si)
-    for name, contacts in (("excitation", excitation), ("inhibition", inhibition)):
+    on_spines = [one for one in excitation if one.target < counts["PYR"]]
+    others = [one for one in excitation if one.target >= counts["PYR"]]
+    for name, contacts in (("excitation", others), ("inhibition", inhibition), ("spines", on_spines)):
         values |= _synapses(name, contacts)
+    full = np.ones(values["spines.i"].size)
+    values |= {"spines.stage": MATURE * full, "spines.head": full, "spines.efficacy": full}
     values |= draw.receptor_pools(values, numbers, counts)
-    values |= draw.shared(exp, numbers)
-    values |= draw.initial_state(values, numbers, counts, exp.seed)
-    return values | draw.column(exp, counts["PYR"])
+    segment = segments(exp)[0]
+    values |= draw.shared(exp, numbers) | slow_numbers(exp, numbers, segment)
+    values |= draw.initial_state(values, numbers, counts, exp.seed) | draw.slow_state(exp, counts)
+    return values | draw.column(exp, counts["PYR"], segment)
 
 
 def _synapses(name: str, contacts: Sequence[Contact]) -> draw.Arrays:
@@ -110,7 +117,7 @@ class Rig:
         for name in ("drive", "block", "column_step"):
             members[name].active = name in parts
         spiking = [item for name, item in members.items() if name.startswith("cells_")]
-        spiking += [self.objects[name] for name in ("spikes", "excitation", "inhibition", "push", "hand")]
+        spiking += [self.objects[name] for name in ("spikes", "excitation", "inhibition", "spines", "push", "hand")]
         for item in spiking:
             item.active = "cells" in parts
         return self
@@ -166,7 +173,8 @@ def make(
     b2.prefs.codegen.target = "numpy"
     logging.getLogger("brian2").setLevel(logging.ERROR)  # a failure's report would show all of Brian2's diary
     given = arrays(exp, counts, excitation, inhibition)
-    edges = {name: (given[f"{name}.i"], given[f"{name}.j"]) for name in ("excitation", "inhibition", "readout")}
+    names = ("excitation", "inhibition", "spines", "readout")
+    edges = {name: (given[f"{name}.i"], given[f"{name}.j"]) for name in names}
     shape = replace(
         network.structure(exp),
         num_cells=tuple(counts.items()),

@@ -31,6 +31,13 @@ def test_assumed_numbers_of_drugs_come_first_on_their_page() -> None:
     assert expected in page.split("\n## ")[1]
 
 
+def test_assumed_numbers_of_the_slow_biology_come_first_on_their_page() -> None:
+    page = (ROOT / "docs" / "slow_biology.md").read_text()
+    patterns = ("signalling.*", "spines.*")
+    expected = parameter_table(load(ROOT / "configs" / "baseline.yaml").numbers, "assumed", patterns)
+    assert expected.strip() in page.split("\n## ")[1]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_exist(document: Path) -> None:
     named = set(re.findall(r"`pfc ([a-z]+)|^ +pfc ([a-z]+)", document.read_text(), flags=re.MULTILINE))
