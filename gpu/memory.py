@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from circuit import equations
+from circuit import equations, signalling
 from circuit.draw import SCHEDULE_SAMPLES
 from circuit.errors import RunError
-from circuit.network import BLOCK_SAMPLE, Structure, recorded
+from circuit.network import BLOCK_SAMPLE, Structure, followed, recorded
 from circuit.subunits import TAGS
 
 #: Spikes per cell and second to make room for: about twice the mean of the reference column.
@@ -86,7 +86,8 @@ def estimate(shape: Structure, duration_s: float) -> list[Part]:
     size = "lower network.num_neurons" + (" or the number of columns" if shape.num_columns > 1 else "")
     parts = [Part("cells", "cells", cells, cells * arrays_declared(equations.cells()) * real, size)]
     for name, number in shape.num_synapses:
-        values = 0 if name == "readout" else arrays_declared(equations.WEIGHTS)
+        texts = {"readout": "", "spines": equations.contacts()}
+        values = arrays_declared(texts.get(name, equations.WEIGHTS))
         parts.append(Part(name, "synapses", number, number * (values * real + SYNAPSE_INDICES), size))
     drawn = sum(number for _, number in shape.num_synapses)
     parts.append(Part("as drawn", "synapses", drawn, drawn * SYNAPSE_DRAWN, size))
@@ -110,6 +111,13 @@ def _recorded(shape: Structure, duration_s: float, real: int, size: str) -> list
             len(TAGS) * len(equations.COMPARTMENTS),
             shape.trace_step,
             "raise recording.trace_step or shorten the protocol",
+        ),
+        (
+            "chain_trace",
+            followed(shape.num_cells).size,
+            len(signalling.SENSORS) + len(signalling.CHAIN) + len(signalling.SPINE_RATES),
+            shape.spine_step,
+            "raise numerics.spine_step or shorten the course",
         ),
     )
     for name, rows, variables, step, remedy in monitors:

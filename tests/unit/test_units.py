@@ -12,7 +12,7 @@ from circuit.units import UNITS, Quantity, parse
 
 # One of each unit in SI, by hand from the definitions; 1 mM is 1 mol/m^3.
 IN_SI = {
-    "us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600,
+    "us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400,
     "uV": 1e-6, "mV": 1e-3, "V": 1, "/mV": 1e3, "/V": 1,
     "pF": 1e-12, "nF": 1e-9, "pS": 1e-12, "nS": 1e-9, "uS": 1e-6, "S": 1,
     "pA": 1e-12, "nA": 1e-9, "A": 1, "fC": 1e-15, "pC": 1e-12, "nC": 1e-9,
