@@ -69,24 +69,27 @@ def test_arrays_have_the_sizes_that_the_structure_counts(num_neurons, seed, num_
     assert replace(shape, num_columns=1, num_synapses=one.num_synapses) == one
     per_cell = {value.size for name, value in given_.items() if name.startswith("cells.") and value.ndim}
     assert per_cell == {num_neurons}
-    degrees = schema.in_degrees(exp.numbers)
+    degrees = schema.in_degrees(exp.numbers) | {"PYR_to_PYR": schema.contacts(exp.numbers)}
     expected = sum(degrees[name] * counts[split(name)[1]] for name in PATHWAYS if split(name)[0] == "PYR")
-    assert given_["excitation.i"].size == expected
+    assert given_["excitation.i"].size + given_["spines.i"].size == expected
 
 
 @settings(max_examples=15)
 @given(st.integers(1000, 3000), seeds)
 def test_edges_stay_in_their_populations(num_neurons, seed):
-    """Sources of excitation are pyramidal and of inhibition are not; every target has the in-degree of each pathway."""
+    """Sources of excitation are pyramidal and of inhibition are not; every target has the in-degree of each pathway.
+
+    Among pyramidal cells it has as many potential contacts as the share of them with a spine asks for.
+    """
     exp = experiment(num_neurons, seed)
     given_, counts = draw.arrays(exp), dict(network.structure(exp).num_cells)
     stops = np.cumsum([counts[name] for name in POPULATIONS])
-    degrees = schema.in_degrees(exp.numbers)
+    degrees = schema.in_degrees(exp.numbers) | {"PYR_to_PYR": schema.contacts(exp.numbers)}
     found = np.zeros((num_neurons, len(POPULATIONS)), dtype=int)
-    for name in ("excitation", "inhibition"):
+    for name in ("excitation", "inhibition", "spines"):
         i, j = given_[f"{name}.i"], given_[f"{name}.j"]
         source = np.searchsorted(stops, i, side="right")
-        assert np.all((source == 0) == (name == "excitation"))
+        assert np.all((source == 0) == (name != "inhibition"))
         assert not np.any(i == j)
         np.add.at(found, (j, source), 1)
     owner = np.searchsorted(stops, np.arange(num_neurons), side="right")
