@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from circuit import draw, network, receptors, schema
 from circuit.config import load
 from circuit.connectivity import fixed_in_degree
+from circuit.course import segments
 from circuit.populations import PATHWAYS, POPULATIONS, ranges, sizes, split
 from circuit.subunits import TAGS
 
@@ -126,7 +127,7 @@ def test_the_schedule_is_within_half_a_sample_of_what_was_asked(amounts, data):
         f"{{time: {step / 10:g} ms, concentration: {amount} uM}}" for step, amount in zip(times, amounts, strict=True)
     )
     exp = experiment(1000, 1, f"drug.schedule=[{text}]")
-    values = draw.column(exp, 10)["drug_schedule.values"][:, 0] * 1e3
+    values = draw.column(exp, 10, segments(exp)[0])["drug_schedule.values"][:, 0] * 1e3
     sample = end / draw.SCHEDULE_SAMPLES
     middle = (np.arange(values.size) + 0.5) * sample
     clear = np.abs(middle[:, None] - np.array(times) * dt).min(axis=1) > 1e-9

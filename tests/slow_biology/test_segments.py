@@ -132,7 +132,7 @@ def test_a_full_disk_keeps_what_is_whole(tmp_path, monkeypatch):
     store.resume()
     store.keep(0, {"state/x": np.ones(3)})
 
-    def full(*arguments):
+    def full(file, **arrays):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
