@@ -277,14 +277,12 @@ def shared(exp: Experiment, numbers: schema.Parameters) -> Arrays:
         "noise_decay": decay,
         "noise_step": np.sqrt(1 - decay**2),
         "slope_Mg": receptors.slope_Mg.si,
-        "hill_glutamate": receptors.hill_glutamate.si,
         "sodium_min": numbers.channels.sodium_min.si,
         "block_step": exp.numerics.block_step.si,
     }
     for tag, name in zip(TAGS, CLASSES, strict=True):
         receptor = getattr(receptors, name)
         values[f"Mg_ratio_{tag}"] = receptors.Mg.si / K_Mg_zero(receptors, name)
-        values[f"EC50_{tag}"] = receptor.EC50_glutamate.si
     for target in POPULATIONS:
         values[f"tau_gate_{target}"] = getattr(numbers.cells, target).tau_NMDA.si
         values[f"k_zero_{target}"], values[f"k_one_{target}"] = gate_constants(numbers, target)
@@ -308,7 +306,6 @@ def initial_state(values: Arrays, numbers: schema.Parameters, counts: dict[str, 
     for tag, name in zip(TAGS, CLASSES, strict=True):
         receptor = getattr(numbers.receptors, name)
         p = tonic_activation(glutamate, receptor.EC50_glutamate.si, numbers.receptors.hill_glutamate.si)
-        state[f"p_tonic_{tag}"] = np.full(total, p)
         for c in ("", "_d"):
             state[f"free_{tag}{c}"] = values[f"cells.f_{tag}"]
             state[f"tonic_{tag}{c}"] = values[f"cells.g_tonic_max{c}"] * values[f"cells.f_{tag}"] * p
@@ -322,10 +319,15 @@ def column(exp: Experiment, num_PYR: int, segment: Segment) -> Arrays:
     glutamate = constants.initial.si
     inhibition = tonic_activation(glutamate, values["mGluR_EC50"], values["mGluR_hill"])
     values |= {"glutamate": glutamate, "autoreceptor": 1 - values["mGluR_max"] * inhibition, "num_PYR": num_PYR}
+    values["hill_glutamate"] = exp.numbers.receptors.hill_glutamate.si
+    for tag, name in zip(TAGS, CLASSES, strict=True):
+        values[f"EC50_{tag}"] = EC50 = getattr(exp.numbers.receptors, name).EC50_glutamate.si
+        values[f"p_tonic_{tag}"] = tonic_activation(glutamate, EC50, values["hill_glutamate"])
     # The schedule's samples are one second apart in its own time, whatever the run's length.
     values["schedule_rate"] = SCHEDULE_SAMPLES / segment.duration
     drugs = schedule(exp, segment)
     values |= dict(zip(SCHEDULED, drugs[0], strict=True))
+    values["log_sodium"] = np.log(values["sodium_factor"])
     return {f"column.{key}": np.array([value], dtype=float) for key, value in values.items()} | {
         "drug_schedule.values": drugs,
         "readout.i": np.arange(num_PYR, dtype=np.int32),

@@ -88,8 +88,6 @@ tonic_{k}{c} : siemens
 SUBUNIT = """
 f_{k} : 1 (constant)
 Mg_ratio_{k} : 1 (shared, constant)
-EC50_{k} : mmolar (shared, constant)
-p_tonic_{k} : 1
 """
 
 SYNAPTIC_CONSTANTS = """
@@ -106,7 +104,6 @@ sd_ext : 1 (shared, constant)
 noise_decay : 1 (shared, constant)
 noise_step : 1 (shared, constant)
 slope_Mg : 1/volt (shared, constant)
-hill_glutamate : 1 (shared, constant)
 reached : 1 (constant)
 block_acceleration : 1 (shared, constant)
 block_step : second (shared, constant)
@@ -180,12 +177,8 @@ g_GABA_tonic{c} = GABA_agonist*g_L{c}
 #: Scaling the sodium term of the AdEx model by f is the same as raising V_T by -Delta_T ln f. Its exponential never
 #: saturates, so below a share of the sodium channels that no action potential survives, V_T goes out of reach.
 SODIUM = """
-V_T = V_T_rest - Delta_T*log(sodium_factor) + int(sodium_factor < sodium_min)*volt
+V_T = V_T_rest - Delta_T*log_sodium + int(sodium_factor < sodium_min)*volt
 V_cut = V_T + cut_above
-"""
-
-TONIC = """
-p_tonic_{k} = 1/(1 + (EC50_{k}/glutamate)**hill_glutamate)
 """
 
 TONIC_IN_COMPARTMENT = """
@@ -256,6 +249,14 @@ uptake_K : mmolar (constant)
 mGluR_max : 1 (constant)
 mGluR_EC50 : mmolar (constant)
 mGluR_hill : 1 (constant)
+hill_glutamate : 1 (constant)
+log_sodium : 1
+"""
+
+#: Ambient glutamate at receptors with subunit `{k}`.
+COLUMN_SUBUNIT = """
+EC50_{k} : mmolar (constant)
+p_tonic_{k} : 1
 """
 
 #: What the drugs do to a column at this moment (`circuit.interventions.effects`), with its unit and in the order in
@@ -280,7 +281,7 @@ SCHEDULED = {
 }
 
 #: What the cells read of their column.
-LINKED = {"glutamate": "mmolar", "autoreceptor": "1"} | {
+LINKED = {"autoreceptor": "1", "log_sodium": "1", **{f"p_tonic_{k}": "1" for k in TAGS}} | {
     name: unit
     for name, unit in SCHEDULED.items()
     if name not in ("conc_drug", "mGluR_agonist", "mGluR_shift", "uptake_shift")
@@ -293,6 +294,11 @@ uptake = uptake_max*glutamate/(uptake_K*uptake_shift + glutamate)
 glutamate += release_size*released/num_PYR + dt*(leak - uptake)
 bound = (glutamate/mGluR_EC50 + mGluR_agonist)/mGluR_shift
 autoreceptor = 1 - mGluR_max/(1 + bound**(-mGluR_hill))
+log_sodium = log(sodium_factor)
+"""
+
+TONIC = """
+p_tonic_{k} = 1/(1 + (EC50_{k}/glutamate)**hill_glutamate)
 """
 
 #: Sums over the pyramidal cells of a column, for glutamate, AMPA throughput and the LFP proxy.
@@ -346,7 +352,7 @@ def reset() -> str:
 
 def drive() -> str:
     """Update of afferent drive and tonic conductances, once per step of the column clock."""
-    parts = [DRIVE.format(c=c) for c in COMPARTMENTS] + [SODIUM] + [TONIC.format(k=k) for k in TAGS]
+    parts = [DRIVE.format(c=c) for c in COMPARTMENTS] + [SODIUM]
     parts += [TONIC_IN_COMPARTMENT.format(c=c, k=k) for c in COMPARTMENTS for k in TAGS]
     return "\n".join([*parts, signalling.SENSOR_AMPA, "released = 0"])
 
@@ -365,13 +371,14 @@ def contacts() -> str:
 
 def column() -> str:
     """Model text of the columns."""
-    return "\n".join([COLUMN, *(f"{name} : {unit}" for name, unit in SCHEDULED.items())])
+    parts = [COLUMN, *(COLUMN_SUBUNIT.format(k=k) for k in TAGS)]
+    return "\n".join([*parts, *(f"{name} : {unit}" for name, unit in SCHEDULED.items())])
 
 
 def column_step() -> str:
-    """Update of a column: what the drugs do now, looked up once a column and not a cell, then glutamate."""
+    """Update of a column: what the drugs do now, then glutamate and what it opens; once a column and not a cell."""
     values = [
         f"{name} = drug_schedule(t*schedule_rate, {len(SCHEDULED)}*i + {n})*{unit}"
         for n, (name, unit) in enumerate(SCHEDULED.items())
     ]
-    return "\n".join([*values, COLUMN_STEP])
+    return "\n".join([*values, COLUMN_STEP, *(TONIC.format(k=k) for k in TAGS)])

@@ -108,7 +108,8 @@ class Rig:
         numbers = exp.numbers
         level = np.array([concentration])
         found = effects(numbers.drugs, numbers.receptors, [(drug, "bath", level)], 1)
-        return self.set_column(conc_drug=concentration, **{name: values[0] for name, values in found.items()})
+        now = {name: values[0] for name, values in found.items()}
+        return self.set_column(conc_drug=concentration, log_sodium=np.log(now["sodium_factor"]), **now)
 
     def only(self, *parts: str) -> Rig:
         """Switch off every part of the step but these (see `PARTS`)."""

@@ -44,7 +44,7 @@ def held(exp, network):
     def held(concentration, p=0.5, start=0.0, acceleration=1.0):
         blocks = {f"block_{k}{c}": start for k in TAGS for c in ("", "_d")}
         activation = {f"{pool}{c}": 0.0 for pool in ("g_NMDA", "g_NMDA_ext") for c in ("", "_d")}
-        activation |= {f"p_tonic_{k}": p for k in TAGS}
+        network.set_column(**{f"p_tonic_{k}": p for k in TAGS})
         network.set(v=HELD[""], v_d=HELD["_d"], block_acceleration=acceleration, **blocks, **activation)
         return network.give(exp, concentration)
 
@@ -108,7 +108,8 @@ def test_offset_follows_k_off(exp, held):
 def test_onset_on_the_shipped_clocks():
     """The step that the update is given is the step at which it runs, whatever the step of the cells."""
     exp = rig.experiment("numerics.block_acceleration=1")
-    cells = rig.make(exp).only("block").set(v=-60e-3, block_A=1.0, p_tonic_A=1.0).give(exp, 0.0).run(0.1)
+    cells = rig.make(exp).only("block").set(v=-60e-3, block_A=1.0).set_column(p_tonic_A=1.0)
+    cells.give(exp, 0.0).run(0.1)
     assert exp.numerics.block_step.si > 2 * exp.numerics.dt.si
     np.testing.assert_allclose(cells.get("block_A"), np.exp(-0.1 * rates(exp, "GluN2A", -60e-3)[1]), rtol=1e-10)
 

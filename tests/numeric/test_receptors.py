@@ -114,15 +114,16 @@ def test_gate_constants_reach_the_program_by_target(exp):
 
 
 @pytest.mark.parametrize("glutamate", [1e-5, 3e-4, 1e-3, 3e-2])
-def test_ambient_glutamate_activates_by_the_hill_equation(exp, cells, glutamate):
+def test_ambient_glutamate_activates_by_the_hill_equation(exp, glutamate):
     """The update's text and `receptors.tonic_activation`; the conductance is maximum times share times p."""
-    cells.set_column(glutamate=glutamate).run(exp.recording.lfp_step.si)
+    cells = rig.make(exp, dict.fromkeys(POPULATIONS, 10)).only("column_step", "drive")
+    cells.set_column(glutamate=glutamate, uptake_max=0.0, leak=0.0).run(exp.recording.lfp_step.si)
     hill = exp.numbers.receptors.hill_glutamate.value
     for tag, name in zip(TAGS, CLASSES, strict=True):
         EC50 = getattr(exp.numbers.receptors, name).EC50_glutamate.si
         p = glutamate**hill / (glutamate**hill + EC50**hill)
         assert receptors.tonic_activation(glutamate, EC50, hill) == pytest.approx(p, rel=1e-12)
-        np.testing.assert_allclose(cells.get(f"p_tonic_{tag}"), p, rtol=1e-12)
+        np.testing.assert_allclose(cells.column(f"p_tonic_{tag}"), p, rtol=1e-12)
         for c in ("", "_d"):
             expected = cells.get(f"g_tonic_max{c}") * cells.get(f"f_{tag}") * p
             np.testing.assert_allclose(cells.get(f"tonic_{tag}{c}"), expected, rtol=1e-12)

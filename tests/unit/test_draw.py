@@ -300,7 +300,7 @@ def test_the_run_starts_in_its_own_state_of_rest(exp, given):
     for c in COMPARTMENTS:
         np.testing.assert_array_equal(given[f"cells.g_ext{c}"], given[f"cells.mean_ext{c}"])
         for k in TAGS:
-            open_ = given[f"cells.g_tonic_max{c}"] * given[f"cells.f_{k}"] * given[f"cells.p_tonic_{k}"]
+            open_ = given[f"cells.g_tonic_max{c}"] * given[f"cells.f_{k}"] * given[f"column.p_tonic_{k}"]
             np.testing.assert_allclose(given[f"cells.tonic_{k}{c}"], open_, rtol=1e-12)
 
 
