@@ -19,13 +19,14 @@ An experiment without a course is a single segment at the pace of life, in which
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circuit import signalling, spines
+from circuit import plasticity, signalling, spines
 from circuit.schema import Parameters
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ class Segment:
         Whether nothing slow moves, the sensors are being averaged, or all of the slow biology runs.
     stress, inflammation : float
         0 to 1: drive of the stress hormone and of cytokines.
+    stimulus : str or None
+        Pattern of stimulation (`circuit.plasticity.PATTERNS`).
+    stimulus_from : float
+        How long it has gone on at the start, s.
     """
 
     name: str
@@ -62,6 +67,8 @@ class Segment:
     slow: str = "alive"
     stress: float = 0.0
     inflammation: float = 0.0
+    stimulus: str | None = None
+    stimulus_from: float = 0.0
 
     @property
     def intact(self) -> bool:
@@ -97,6 +104,8 @@ def segments(exp: Experiment) -> tuple[Segment, ...]:
                     pace,
                     stress=max(stressed, phase.corticosterone or 0.0),
                     inflammation=stressed,
+                    stimulus=phase.stimulus,
+                    stimulus_from=first * step if phase.stimulus else 0.0,
                 )
             )
         start += phase.lasts.si
@@ -106,6 +115,19 @@ def segments(exp: Experiment) -> tuple[Segment, ...]:
 def simulated(exp: Experiment) -> float:
     """Simulated length of a course, s."""
     return math.fsum(segment.duration for segment in segments(exp))
+
+
+def test_pulses(exp: Experiment) -> list[tuple[float, np.ndarray]]:
+    """Return end and times of the pulses of each phase of test pulses, simulated s; pulses whose answer is whole."""
+    interval, window = exp.numbers.stimulation.test_interval.si, exp.numbers.readout.response_window.si
+    found, start = [], 0.0
+    for name, pieces in itertools.groupby(segments(exp), key=lambda segment: (segment.name, segment.stimulus)):
+        length = math.fsum(segment.duration for segment in pieces)
+        if name[1] == "test pulses":
+            times = interval * np.arange(math.ceil(length / interval))
+            found.append((start + length, start + times[times + window <= length]))
+        start += length
+    return found
 
 
 def windows(exp: Experiment) -> dict[str, tuple[float, float]]:
@@ -187,6 +209,14 @@ def _spine_numbers(exp: Experiment, numbers: Parameters, segment: Segment) -> di
     values = {f"hazard_{name}": rate * elapsed for name, rate in rates._asdict().items()}
     values["head_new"] = numbers.spines.head_new.si
     values["step_head"] = -math.expm1(-elapsed / numbers.spines.tau_head.si)
+    constants = numbers.plasticity
+    values |= {name: getattr(constants, name).si for name in plasticity.SPINE_NUMBERS}
+    values |= {"step_induce": 0.0, "step_fade": 0.0}
+    if segment.slow == "alive":
+        clock, slowest = exp.numerics.slow_step.si, exp.numerics.slowest_network.si
+        values["step_fade"] = advance(constants.tau_fading.si, clock, segment.pace, slowest)
+        if segment.pace <= 1:  # coincidences of milliseconds do not stand for others
+            values["step_induce"] = -math.expm1(-clock / constants.tau_induction.si)
     return {f"spines.{name}": value for name, value in values.items()}
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from circuit import schema, signalling, spines
+from circuit import plasticity, schema, signalling, spines
 from circuit.connectivity import fixed_in_degree
 from circuit.course import Segment, segments, slow_numbers
 from circuit.equations import SCHEDULED
@@ -72,9 +72,8 @@ def moving(exp: Experiment, segment: Segment) -> Arrays:
     numbers = exp.numbers if segment.intact else with_knockdowns(exp)
     num_PYR = sizes(exp.network.num_neurons, schema.fractions(numbers))["PYR"]
     drugs = column(exp, num_PYR, segment)
-    return slow_numbers(exp, numbers, segment) | {
-        name: drugs[name] for name in ("column.schedule_rate", "drug_schedule.values")
-    }
+    names = ("column.schedule_rate", "drug_schedule.values", *(f"column.{name}" for name in electrode(exp, segment)))
+    return slow_numbers(exp, numbers, segment) | {name: drugs[name] for name in names}
 
 
 def with_knockdowns(exp: Experiment) -> schema.Parameters:
@@ -145,7 +144,30 @@ def cell_parameters(numbers: schema.Parameters, counts: dict[str, int], seed: in
     for tag, name in zip(TAGS, CLASSES, strict=True):
         values[f"f_{tag}"] = per_cell(numbers, counts, f"fraction_{name}")
     values |= terminals(numbers, counts)
+    values["stimulated"] = stimulated(numbers, counts, seed).astype(float)
     return {f"cells.{key}": value for key, value in values.items()}
+
+
+def stimulated(numbers: schema.Parameters, counts: dict[str, int], seed: int) -> NDArray[np.bool_]:
+    """Which cells' afferents an electrode reaches: a share of the pyramidal ones, shape (num_neurons,)."""
+    found, cells = np.zeros(sum(counts.values()), dtype=bool), ranges(counts)["PYR"]
+    number = round(numbers.stimulation.share.value * counts["PYR"])
+    found[cells.start + stream(seed, "stimulated").permutation(counts["PYR"])[:number]] = True
+    return found
+
+
+def electrode(exp: Experiment, segment: Segment) -> dict[str, float]:
+    """What the electrode of a column does in a segment, by the names in `circuit.plasticity.STIMULUS`; SI units."""
+    numbers = exp.numbers.stimulation
+    interval, pulses = plasticity.PATTERNS.get(segment.stimulus, ("test_interval", plasticity.SINGLE))
+    return {
+        "stimulus_size": numbers.size.si if segment.stimulus else 0.0,
+        "stimulus_from": segment.stimulus_from,
+        "burst_interval": getattr(numbers, interval).si,
+        "pulse_interval": numbers.pulse_interval.si,
+        "pulse_width": numbers.pulse_width.si,
+        "num_pulses": 1.0 if pulses == plasticity.SINGLE else float(getattr(numbers, pulses).value),
+    }
 
 
 def terminals(numbers: schema.Parameters, counts: dict[str, int]) -> Arrays:
@@ -217,7 +239,8 @@ def contacts(numbers: schema.Parameters, counts: dict[str, int], seed: int) -> A
     weight = weight / spines.mean_efficacy(numbers)
     values = synapses("spines", i, j, weight, apical, numbers.synapses.apical_scale.si)
     stage, head = spines.initial(numbers, i.size, stream(seed, "spines"))
-    return values | {"spines.stage": stage, "spines.head": head, "spines.efficacy": np.where(stage > 0, head, 0.0)}
+    values |= {"spines.stage": stage, "spines.head": head, "spines.efficacy": np.where(stage > 0, head, 0.0)}
+    return values | {"spines.potentiation": np.zeros(stage.size)}
 
 
 def slow_state(exp: Experiment, counts: dict[str, int]) -> Arrays:
@@ -279,7 +302,9 @@ def shared(exp: Experiment, numbers: schema.Parameters) -> Arrays:
         "slope_Mg": receptors.slope_Mg.si,
         "sodium_min": numbers.channels.sodium_min.si,
         "block_step": exp.numerics.block_step.si,
+        "step_entry": -np.expm1(-exp.numerics.block_step.si / exp.numerics.slow_step.si),
     }
+    values |= {name: getattr(numbers.plasticity, name).si for name in plasticity.CELL_NUMBERS}
     for tag, name in zip(TAGS, CLASSES, strict=True):
         receptor = getattr(receptors, name)
         values[f"Mg_ratio_{tag}"] = receptors.Mg.si / K_Mg_zero(receptors, name)
@@ -327,6 +352,7 @@ def column(exp: Experiment, num_PYR: int, segment: Segment) -> Arrays:
     values["schedule_rate"] = SCHEDULE_SAMPLES / segment.duration
     drugs = schedule(exp, segment)
     values |= dict(zip(SCHEDULED, drugs[0], strict=True))
+    values |= electrode(exp, segment)
     values["log_sodium"] = np.log(values["sodium_factor"])
     return {f"column.{key}": np.array([value], dtype=float) for key, value in values.items()} | {
         "drug_schedule.values": drugs,

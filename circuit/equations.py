@@ -8,7 +8,7 @@ and set from ``configs/parameters.yaml`` at run time. Clocks:
 every ``dt``   membrane, adaptation, synaptic conductances
 column clock   afferent drive, tonic NMDA, glutamate, read-outs (1 ms)
 block clock    channel block of the NMDA receptors, far slower than a millisecond
-slow clocks    from BDNF to spines (`circuit.signalling`)
+slow clocks    from BDNF to spines (`circuit.signalling`), their plasticity (`circuit.plasticity`)
 =============  =======================================================================================
 
 Short-term plasticity and the saturating NMDA gate live on the presynaptic cell, one set for each target population,
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 
-from circuit import signalling
+from circuit import plasticity, signalling
 from circuit.populations import POPULATIONS
 from circuit.subunits import TAGS
 
@@ -132,6 +132,7 @@ t_last : second
 released : 1
 is_PYR : 1 (constant)
 sodium_min : 1 (shared, constant)
+stimulated : 1 (constant)
 """
 
 THRESHOLD = "v > V_cut"
@@ -164,11 +165,11 @@ RESET_RELEASE = "released += is_PYR*fraction_PYR"
 
 # -- cells, on the slower clocks ---------------------------------------------------------------------------------------
 
-#: Ornstein-Uhlenbeck afferent conductance by its exact update, clipped at zero, and its NMDA part behind it; tonic
-#: GABA_A conductance that an agonist opens.
+#: Ornstein-Uhlenbeck afferent conductance by its exact update, clipped at zero, with what an electrode adds to some
+#: cells, and its NMDA part behind it; tonic GABA_A conductance that an agonist opens.
 DRIVE = """
 noise{c} = noise_decay*noise{c} + noise_step*randn()
-afferent{c} = afferent_factor*mean_ext{c}*clip(1 + sd_ext*noise{c}, 0, inf)
+afferent{c} = afferent_factor*(mean_ext{c}*clip(1 + sd_ext*noise{c}, 0, inf) + stimulated*stimulus)
 g_ext{c} = AMPA_factor*afferent{c}
 g_NMDA_ext{c} = gate_decay_ext*g_NMDA_ext{c} + (1 - gate_decay_ext)*NMDA_ratio_ext*afferent{c}
 g_GABA_tonic{c} = GABA_agonist*g_L{c}
@@ -281,7 +282,7 @@ SCHEDULED = {
 }
 
 #: What the cells read of their column.
-LINKED = {"autoreceptor": "1", "log_sodium": "1", **{f"p_tonic_{k}": "1" for k in TAGS}} | {
+LINKED = {"autoreceptor": "1", "stimulus": "siemens", "log_sodium": "1", **{f"p_tonic_{k}": "1" for k in TAGS}} | {
     name: unit
     for name, unit in SCHEDULED.items()
     if name not in ("conc_drug", "mGluR_agonist", "mGluR_shift", "uptake_shift")
@@ -335,7 +336,7 @@ def open_to_all(c: str) -> str:
 def cells() -> str:
     """Model text of the flat set of cells."""
     parts = [MEMBRANE, SYNAPTIC_CONSTANTS, PRESYNAPTIC, *(f"{name} : {unit} (linked)" for name, unit in LINKED.items())]
-    parts += [signalling.declarations((*signalling.PARAMETERS, *signalling.CONDITIONS))]
+    parts += [signalling.declarations((*signalling.PARAMETERS, *signalling.CONDITIONS)), plasticity.cell_declarations()]
     parts += [SUBUNIT.format(k=k) for k in TAGS]
     parts += [TERMINAL.format(T=T) for T in POPULATIONS]
     for c, v in COMPARTMENTS.items():
@@ -364,14 +365,19 @@ def block() -> str:
     return "\n".join([*parts, signalling.SENSOR_NMDA.format(at_rest=at_rest)])
 
 
+def plastic() -> str:
+    """Update of what cells offer to their spines, on the block clock; only where spines are plastic."""
+    return plasticity.cell_step(COMPARTMENTS)
+
+
 def contacts() -> str:
     """Model text of the potential contacts among pyramidal cells."""
-    return WEIGHTS + signalling.CONTACT
+    return WEIGHTS + signalling.CONTACT + plasticity.spine_declarations()
 
 
 def column() -> str:
     """Model text of the columns."""
-    parts = [COLUMN, *(COLUMN_SUBUNIT.format(k=k) for k in TAGS)]
+    parts = [COLUMN, plasticity.STIMULUS, *(COLUMN_SUBUNIT.format(k=k) for k in TAGS)]
     return "\n".join([*parts, *(f"{name} : {unit}" for name, unit in SCHEDULED.items())])
 
 
@@ -381,4 +387,4 @@ def column_step() -> str:
         f"{name} = drug_schedule(t*schedule_rate, {len(SCHEDULED)}*i + {n})*{unit}"
         for n, (name, unit) in enumerate(SCHEDULED.items())
     ]
-    return "\n".join([*values, COLUMN_STEP, *(TONIC.format(k=k) for k in TAGS)])
+    return "\n".join([*values, COLUMN_STEP, *(TONIC.format(k=k) for k in TAGS), plasticity.STIMULUS_STEP])

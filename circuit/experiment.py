@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, StrictBool
 
-from circuit import drugs
+from circuit import drugs, plasticity
 from circuit.dispositions import INFUSION, SPECIES, route_named
 from circuit.parameter import Model, Text
 from circuit.populations import POPULATIONS
@@ -82,7 +82,8 @@ class Protocol(Model):
 class CoursePhase(Model):
     """A stretch of a course that `lasts` so long, at an acceleration, under stress from 0 to 1 or none.
 
-    Chronic unpredictable `stress` drives stress hormone and cytokines, `corticosterone` is the hormone alone.
+    Chronic unpredictable `stress` drives stress hormone and cytokines, `corticosterone` is the hormone alone. A
+    `stimulus` is a pattern of pulses to some cells' afferents, at the pace of life.
     """
 
     name: Annotated[Text, AfterValidator(_one_line)]
@@ -90,6 +91,7 @@ class CoursePhase(Model):
     acceleration: Acceleration
     stress: Fraction | None = None
     corticosterone: Fraction | None = None
+    stimulus: Literal[tuple(plasticity.PATTERNS)] | None = None
 
 
 class Course(Model):
@@ -203,6 +205,7 @@ class Settings(Model):
     knockdowns: tuple[Knockdown, ...]
     genotype: Genotype
     routes: Routes
+    plasticity: StrictBool
     recording: Recording
     course: Course | None = None
 
@@ -390,7 +393,14 @@ def _course(course: Course, numerics: Numerics) -> Iterator[Finding]:
                 f"makes a step of the spines {hours:.3g} h long (numerics.spine_step is {numerics.spine_step}), "
                 f"and it may be {LONGEST_SPINE_STEP_H} h; take at most {most:g}",
             )
+        if phase.stimulus is not None and phase.acceleration != 1:
+            yield (*keys, "acceleration"), f"must be 1 under {phase.stimulus}: pulses come at the pace of life"
     yield from _whole_steps(("course", "reference"), course.reference, numerics.dt)
+
+
+def _plastic(plasticity: bool, course: Course | None = None) -> Iterator[Finding]:
+    if plasticity and course is None:
+        yield ("plasticity",), "is true, but nothing slow moves without a course; take false, or add a course"
 
 
 def _drug_in_time(
@@ -444,6 +454,7 @@ RELATIONS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Finding]]], ...] 
     (("protocol", "numerics", "course?"), _phases),
     (("recording", "numerics"), _clocks),
     (("course", "numerics"), _course),
+    (("plasticity", "course?"), _plastic),
     (("drug", "interventions", "protocol", "course?"), _drug_in_time),
     (("drug", "interventions", "numerics", "course?"), _schedule_steps),
 )

@@ -239,6 +239,30 @@ def pairwise_correlation(counts: NDArray[np.integer]) -> float:
     return float((np.sum(scores.sum(axis=0) ** 2) / num_bins - num_cells) / (num_cells * (num_cells - 1)))
 
 
+def evoked(times: Array, pulses: Array, window: float, weights: Array | float = 1.0) -> float:
+    """How much more there is in a window after a pulse than in one of the same length before it.
+
+    Parameters
+    ----------
+    times : ndarray, shape (num_events,)
+        Times of spikes or samples in ascending order, s.
+    pulses : ndarray, shape (num_pulses,)
+        s.
+    window : float
+        s.
+    weights : ndarray, shape (num_events,), optional
+        What each counts; 1 by default.
+
+    Returns
+    -------
+    float
+        Mean over the pulses of the sum of weights; NaN without a pulse.
+    """
+    summed = np.concatenate([[0.0], np.cumsum(np.broadcast_to(weights, times.shape))])
+    before, at, after = (summed[np.searchsorted(times, pulses + shift)] for shift in (-window, 0.0, window))
+    return mean_or_nan(after - 2 * at + before)
+
+
 def spectrum(values: Array, step: float, segment: float = 0.5) -> tuple[Array, Array]:
     """Power spectral density by Welch's method: Hann windows, half overlapping, each with its mean taken off.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from circuit import equations, schema, signalling
+from circuit import equations, plasticity, schema, signalling
 from circuit.draw import SCHEDULE_SAMPLES
 from circuit.populations import PATHWAYS, POPULATIONS, ranges, sizes, split
 from circuit.subunits import TAGS
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from circuit.config import Experiment
 
 #: Modules whose source shapes the compiled program.
-SOURCES = ("circuit.network", "circuit.equations", "circuit.signalling", "circuit.populations", "circuit.subunits")
+SOURCES = (
+    "circuit.network",
+    "circuit.equations",
+    "circuit.signalling",
+    "circuit.plasticity",
+    "circuit.populations",
+    "circuit.subunits",
+)
 #: At most so many cells of each population carry the record of the channel block.
 BLOCK_SAMPLE = 64
 #: At most so many pyramidal cells carry the record of the slow biology.
@@ -47,6 +54,8 @@ class Structure:
         s, uniform in each object.
     num_traced : int
         Cells of each population whose voltage is recorded.
+    plastic : bool
+        Whether spines undergo LTP and LTD.
     precision : {"double", "single"}
     """
 
@@ -62,6 +71,7 @@ class Structure:
     delay_excitation: float
     delay_inhibition: float
     num_traced: int
+    plastic: bool
     precision: str
 
     @property
@@ -94,6 +104,7 @@ def structure(exp: Experiment, num_columns: int = 1) -> Structure:
         delay_excitation=numbers.synapses.delay_excitation.si,
         delay_inhibition=numbers.synapses.delay_inhibition.si,
         num_traced=exp.recording.num_traced,
+        plastic=exp.plasticity,
         precision=exp.numerics.precision,
     )
 
@@ -207,6 +218,8 @@ def _cells(b2: Any, shape: Structure, column: Any) -> Any:
     group.run_regularly(equations.drive(), dt=shape.column_step * b2.second, when="after_groups", name="drive")
     group.run_regularly(equations.block(), dt=shape.block_step * b2.second, when="after_groups", name="block")
     group.run_regularly(signalling.STEP, dt=shape.slow_step * b2.second, when="after_groups", name="signalling")
+    if shape.plastic:
+        group.run_regularly(equations.plastic(), dt=shape.block_step * b2.second, when="after_groups", name="offered")
     return group
 
 
@@ -240,6 +253,9 @@ def _spines(b2: Any, shape: Structure, cells: Any, indices: dict[str, tuple[NDAr
     # After the cells' own slow step, whose name comes before in the alphabet, as Brian2 orders what is simultaneous.
     step = shape.spine_step * b2.second
     group.run_regularly(signalling.SPINE_STEP, dt=step, when="after_groups", name="spine_step")
+    if shape.plastic:
+        step = shape.slow_step * b2.second
+        group.run_regularly(plasticity.SPINE_STEP, dt=step, when="after_groups", name="spine_plasticity")
     return group
 
 

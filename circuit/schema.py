@@ -257,9 +257,41 @@ class Spines(Model):
     tau_head: Parameter[units.Hours]
 
 
-class Readout(Model):
-    """Proxy of the local field potential."""
+class Plasticity(Model):
+    """LTP and LTD at spines; the equations are in `circuit.plasticity`."""
 
+    backprop: Parameter[units.VoltageRange]
+    tau_backprop: Parameter[units.TimeConstant]
+    E_Ca: Parameter[units.VoltageRange]
+    B_for_LTP: Parameter[units.Fraction]
+    A_for_LTD: Parameter[units.Fraction]
+    calcium_LTP: Parameter[units.Positive]
+    calcium_LTD: Parameter[units.Positive]
+    LTP_max: Parameter[units.NonNegative]
+    LTD_max: Parameter[units.Fraction]
+    LTD_speed: Parameter[units.PositiveFraction]
+    K_support: Parameter[units.Positive]
+    tau_induction: Parameter[units.Duration]
+    tau_fading: Parameter[units.Hours]
+
+
+class Stimulation(Model):
+    """An electrode at the afferents of some pyramidal cells, and what it can be told to do."""
+
+    share: Parameter[units.Fraction]
+    size: Parameter[units.Conductance]
+    pulse_width: Parameter[units.TimeConstant]
+    pulse_interval: Parameter[units.TimeConstant]
+    theta_pulses: Parameter[units.Count]
+    theta_interval: Parameter[units.TimeConstant]
+    slow_interval: Parameter[units.TimeConstant]
+    test_interval: Parameter[units.TimeConstant]
+
+
+class Readout(Model):
+    """Proxy of the local field potential; how long a pulse is answered."""
+
+    response_window: Parameter[units.TimeConstant]
     lfp_delay: Parameter[units.Time]
     lfp_GABA_weight: Parameter[units.Positive]
 
@@ -280,6 +312,8 @@ class Parameters(Model):
     glutamate: Glutamate
     signalling: Signalling
     spines: Spines
+    plasticity: Plasticity
+    stimulation: Stimulation
     readout: Readout
 
 

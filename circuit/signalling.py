@@ -114,7 +114,8 @@ SPINE_RATES = ("formation", "elimination")
 # -- spines ------------------------------------------------------------------------------------------------------------
 
 #: A potential contact of two pyramidal cells. `stage` is 0 absent, 1 new, 2 mature; `head` the size of its spine,
-#: with which its AMPA and NMDA weights scale, 1 for a mature one in health.
+#: with which its AMPA and NMDA weights scale, 1 for a mature one in health; LTP and LTD (`circuit.plasticity`) scale them
+#: as well.
 CONTACT = """
 stage : 1
 head : 1
@@ -142,7 +143,8 @@ lost = young*int(chance < left_by_loss) + mature*int(chance < 1 - exp(-hazard_lo
 matured = young*int(chance >= left_by_loss)*int(chance < left)
 stage = stage + born + matured - lost*stage
 head = head + step_head*(mature*(GluA_post - head) + young*(head_new - head)) + born*(head_new - head)
-efficacy = head*int(stage > 0.5)
+potentiation = potentiation*(1 - lost)
+efficacy = head*(1 + potentiation)*int(stage > 0.5)
 """
 STAGES = ("absent", "new", "mature")
 

@@ -93,8 +93,11 @@ class Session(NamedTuple):
         Share of the spines of the first session that are still there.
     EPSC_frequency, EPSC_amplitude : float
         Of spontaneous excitatory currents of a pyramidal cell: contacts with a spine times their release probability,
-        and mean size of their heads. `apical_frequency`: apical contacts alone, the ones that serotonin and hypocretin
-        evoke currents at (Liu and Aghajanian 2008).
+        and their mean strength. `apical_frequency`, `apical_amplitude`: apical contacts alone, the ones that serotonin
+        and hypocretin evoke currents at (Liu and Aghajanian 2008).
+    tested, control : float
+        Mean strength of spines between two cells that an electrode reaches, and of those of such cells whose source it
+        does not reach, as LTP and LTD have it: 1 without any.
     """
 
     hours: float
@@ -110,18 +113,35 @@ class Session(NamedTuple):
     EPSC_frequency: float
     EPSC_amplitude: float
     apical_frequency: float
+    apical_amplitude: float
+    tested: float
+    control: float
 
 
 class View(NamedTuple):
-    """State of all contacts at a time (h): stage, head size, release probability of each one's target cell."""
+    """State of all contacts at a time (h): stage, head size, release probability of each one's target, potentiation."""
 
     hours: float
     stage: NDArray
     head: NDArray
     release: NDArray
+    potentiation: NDArray
 
 
-def sessions(views: Sequence[View], apical: NDArray[np.bool_]) -> list[Session]:
+class Groups(NamedTuple):
+    """Which contacts are apical, tested and control (`Session`), each of shape (num_contacts,)."""
+
+    apical: NDArray[np.bool_]
+    tested: NDArray[np.bool_]
+    control: NDArray[np.bool_]
+
+
+def groups(i: NDArray, j: NDArray, apical: NDArray[np.bool_], stimulated: NDArray[np.bool_]) -> Groups:
+    """Sort the contacts from cells `i` to `j`, of which some are `stimulated`."""
+    return Groups(apical, stimulated[i] & stimulated[j], ~stimulated[i] & stimulated[j])
+
+
+def sessions(views: Sequence[View], kinds: Groups) -> list[Session]:
     """Return what is seen at each of several times, in their order."""
     found, before = [], views[0]
     onset = max((view for view in views if view.hours <= 1e-6), key=lambda view: view.hours, default=views[0])
@@ -129,22 +149,30 @@ def sessions(views: Sequence[View], apical: NDArray[np.bool_]) -> list[Session]:
         now, then, first = view.stage > 0, before.stage > 0, views[0].stage > 0
         base = (onset if view.hours >= onset.hours else views[0]).stage > 0
         mature = view.stage == MATURE
+        strength = view.head.astype(float) * (1 + view.potentiation)
         found.append(
             Session(
                 view.hours,
                 now.mean(),
                 (view.stage == NEW).mean(),
                 mature.mean(),
-                view.head[mature].mean() if mature.any() else np.nan,
+                _mean(view.head, mature),
                 (now & ~then).sum() / max(then.sum(), 1),
                 (then & ~now).sum() / max(then.sum(), 1),
                 (now & ~base).sum() / max(base.sum(), 1),
                 (base & ~now).sum() / max(base.sum(), 1),
                 (now & first).sum() / max(first.sum(), 1),
                 (view.release * now).mean(),
-                view.head[now].mean() if now.any() else np.nan,
-                (view.release * now)[apical].mean() if apical.any() else np.nan,
+                _mean(strength, now),
+                _mean(view.release * now, kinds.apical),
+                _mean(strength, now & kinds.apical),
+                _mean(1.0 + view.potentiation, now & kinds.tested),
+                _mean(1.0 + view.potentiation, now & kinds.control),
             )
         )
         before = view
     return found
+
+
+def _mean(values: NDArray, of: NDArray[np.bool_]) -> float:
+    return float(values[of].mean(dtype=float)) if of.any() else np.nan

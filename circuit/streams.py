@@ -19,6 +19,7 @@ STREAMS = {
     "apical_targets": 6,
     "subjects": 7,
     "spines": 8,
+    "stimulated": 9,
 }
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 FORMAT = "pfc-results 1"
 """Goes up by one when a reader of the old layout would be wrong about the new one."""
 
+OF_COURSE = ("chain", "spines", "responses")
+"""Groups that only a course has."""
+
 RATE_BIN = 0.01
 """s. Bins of the population rates."""
 
@@ -65,6 +68,15 @@ SERIES: dict[str, dict[str, tuple[str, str]]] = {
         "EPSC_frequency": ("1", "contacts with a spine times their release probability, per potential contact"),
         "EPSC_amplitude": ("1", "mean head size of all spines"),
         "apical_frequency": ("1", "as EPSC_frequency, of apical contacts alone"),
+        "apical_amplitude": ("1", "as EPSC_amplitude, of apical contacts alone"),
+        "tested": ("1", "mean strength by LTP and LTD of spines between two stimulated cells"),
+        "control": ("1", "the same of spines from a cell that is not stimulated to one that is"),
+    },
+    "responses": {
+        "hours": ("h", "biological time since the drug is given, at the end of a phase of test pulses"),
+        "pulses": ("1", "pulses of the phase"),
+        "spikes": ("1", "spikes of a pyramidal cell that is not stimulated after a pulse, less those before it"),
+        "charge": ("pC", "AMPA charge of a pyramidal cell after a pulse, less that before it"),
     },
 }
 
@@ -96,9 +108,9 @@ class RunData:
     voltage : mapping of str to ndarray
         ``time`` (s), ``cell`` (int, shape (num_traced,)), and series named in ``SERIES["voltage"]``, shape
         (num_traced, num_samples). May be empty.
-    chain, spines : mapping of str to ndarray, shape (num_samples,)
+    chain, spines, responses : mapping of str to ndarray, shape (num_samples,)
         Of a course: ``time`` (simulated s) and series named in ``SERIES``; empty otherwise. Spines are seen at the end
-        of each segment.
+        of each segment, and responses are means over a phase of test pulses.
 
     Raises
     ------
@@ -118,6 +130,7 @@ class RunData:
     voltage: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     chain: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     spines: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    responses: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         cell, num_cells = self.spikes_cell, sum(self.sizes.values())
@@ -216,7 +229,7 @@ def _groups(data: RunData) -> dict[str, dict[str, Variable]]:
         "block": _block(data),
         "lfp": _series("lfp", data.lfp, ("time",)),
         "voltage": _voltage(data),
-        **{name: _series(name, getattr(data, name), ("time",)) for name in ("chain", "spines") if getattr(data, name)},
+        **{name: _series(name, getattr(data, name), ("time",)) for name in OF_COURSE if getattr(data, name)},
     }
 
 

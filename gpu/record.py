@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuit import measures, signalling, spines
-from circuit.course import segments
+from circuit.course import segments, test_pulses
 from circuit.network import BLOCK_SAMPLE, Structure, followed, recorded
 from circuit.populations import POPULATIONS, ranges
 from circuit.subunits import CLASSES, TAGS
@@ -74,7 +74,12 @@ def course_data(
         The references of all cells of the column, by name.
     """
     data = run_data(exp, shape, given, outputs, 1.0)
-    return replace(data, chain=_chain(exp, shape, outputs, refs), spines=_spines(exp, given, seen))
+    return replace(
+        data,
+        chain=_chain(exp, shape, outputs, refs),
+        spines=_spines(exp, given, seen),
+        responses=_responses(exp, given, data),
+    )
 
 
 def _chain(exp: Experiment, shape: Structure, outputs: Arrays, refs: Arrays) -> dict[str, NDArray]:
@@ -110,10 +115,30 @@ def _spines(exp: Experiment, given: Arrays, seen: Sequence[Arrays]) -> dict[str,
     ends = np.cumsum([segment.duration for segment in plan])
     shown = [n for n, segment in enumerate(plan) if segment.name != "settle"]
     hours = [((0.0 if plan[n].intact else plan[n].end) - exp.drug_onset.si) / 3600 for n in shown]
-    views = [spines.View(h, one["stage"], one["head"], one["release"]) for h, one in zip(hours, seen, strict=True)]
-    sessions = spines.sessions(views, given["spines.weight_d"] > 0)
+    views = [spines.View(h, **one) for h, one in zip(hours, seen, strict=True)]
+    stimulated = given["cells.stimulated"] > 0
+    kinds = spines.groups(given["spines.i"], given["spines.j"], given["spines.weight_d"] > 0, stimulated)
+    sessions = spines.sessions(views, kinds)
     found = {name: np.array([getattr(session, name) for session in sessions]) for name in sessions[0]._fields}
     return {"time": ends[shown], **found}
+
+
+def _responses(exp: Experiment, given: Arrays, data: RunData) -> dict[str, NDArray]:
+    """What the column answers to test pulses, phase by phase; nothing without any."""
+    phases = test_pulses(exp)
+    if not phases:
+        return {}
+    spared = given["cells.stimulated"] == 0
+    spared[data.sizes["PYR"] :] = False
+    spikes = np.sort(data.spikes_step[spared[data.spikes_cell]]) * data.dt
+    window = exp.numbers.readout.response_window.si
+    times, throughput = data.column["time"], data.column["ampa_throughput"]
+    charge = throughput * np.median(np.diff(times))
+    found = {"time": np.array([end for end, _ in phases]), "pulses": np.array([len(pulses) for _, pulses in phases])}
+    found["hours"] = _hours(exp, found["time"] - 1e-6)
+    found["spikes"] = np.array([measures.evoked(spikes, pulses, window) for _, pulses in phases]) / spared.sum()
+    found["charge"] = np.array([measures.evoked(times, pulses, window, charge) for _, pulses in phases])
+    return found
 
 
 def _column(outputs: Arrays, num_PYR: int) -> dict[str, NDArray]:

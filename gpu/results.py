@@ -295,6 +295,10 @@ class Results:
         """Biological hours since the drug of each session, and what was seen of the spines then."""
         return self._series("spines", "hours")[1], self._series("spines", name)[1]
 
+    def responses(self, name: str) -> Series:
+        """Biological hours since the drug of each phase of test pulses, and what the column answered then."""
+        return self._series("responses", "hours")[1], self._series("responses", name)[1]
+
     @property
     def chain_times(self) -> NDArray[np.float64]:
         """Simulated times of `chain`, s."""
@@ -304,6 +308,11 @@ class Results:
     def has_course(self) -> bool:
         """Whether this run followed the slow biology through a course."""
         return self._load(lambda file: "chain" in file)
+
+    @cached_property
+    def has_stimuli(self) -> bool:
+        """Whether test pulses asked this run for a response."""
+        return self._load(lambda file: "responses" in file)
 
     def mean(self, name: str, window: Window) -> float:
         """Mean of a series of the column over a window, in its unit; NaN without a sample."""

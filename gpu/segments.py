@@ -49,7 +49,8 @@ class Done:
     outputs : dict of str to ndarray
         As of one run, times counting through.
     seen : list of dict
-        After the reference and after each segment of the course, by contact: "stage", "head", "release".
+        After the reference and after each segment of the course, by contact: "stage", "head", "release",
+        "potentiation".
     timings : dict of str to float
         Sums over the segments, s.
     references : dict of str to ndarray
@@ -265,6 +266,7 @@ def _seen(given: Arrays, state: Arrays) -> Arrays:
         "stage": state["spines.stage"].astype(np.int8),
         "head": state["spines.head"].astype(np.float16),
         "release": state["cells.retrograde"][given["spines.j"]].astype(np.float16),
+        "potentiation": state["spines.potentiation"].astype(np.float16),
     }
 
 

@@ -70,6 +70,7 @@ def arrays(
         values |= _synapses(name, contacts)
     full = np.ones(values["spines.i"].size)
     values |= {"spines.stage": MATURE * full, "spines.head": full, "spines.efficacy": full}
+    values |= {"spines.potentiation": 0 * full}
     values |= draw.receptor_pools(values, numbers, counts)
     segment = segments(exp)[0]
     values |= draw.shared(exp, numbers) | slow_numbers(exp, numbers, segment)
@@ -149,6 +150,16 @@ class Rig:
         """A watched variable, SI units, shape (num_cells, num_samples)."""
         return np.array(getattr(self.objects["watch"], f"{name}_"))
 
+    def spines(self, name: str) -> NDArray[np.float64]:
+        """A variable of the spines now, shape (num_contacts,)."""
+        return np.array(getattr(self.objects["spines"], f"{name}_")[:])
+
+    def set_spines(self, **values: object) -> Rig:
+        """Set variables of the spines."""
+        for name, value in values.items():
+            _set(self.objects, f"spines.{name}", value)
+        return self
+
     @property
     def times(self) -> NDArray[np.float64]:
         """Times of the watched samples, s."""
@@ -167,8 +178,12 @@ def make(
     inhibition: Sequence[Contact] = (),
     watch: Collection[str] = (),
     watch_step: float | None = None,
+    plastic: bool = False,
 ) -> Rig:
-    """Make a network of `counts` cells with these synapses, watching variables of all cells every `watch_step` s."""
+    """Make a network of `counts` cells with these synapses, watching variables of all cells every `watch_step` s.
+
+    Spines that are `plastic` are so at the pace of life from the start.
+    """
     import brian2 as b2
 
     b2.prefs.codegen.target = "numpy"
@@ -181,6 +196,7 @@ def make(
         num_cells=tuple(counts.items()),
         num_synapses=tuple((name, i.size) for name, (i, _) in edges.items()),
         num_traced=0,
+        plastic=plastic,
     )
     objects = network.create(shape, edges)
     hands = _hands(b2, objects["cells"], watch, watch_step or shape.dt)
