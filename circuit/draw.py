@@ -306,7 +306,6 @@ def shared(exp: Experiment, numbers: schema.Parameters) -> Arrays:
     }
     values |= {name: getattr(numbers.plasticity, name).si for name in plasticity.CELL_NUMBERS}
     for tag, name in zip(TAGS, CLASSES, strict=True):
-        receptor = getattr(receptors, name)
         values[f"Mg_ratio_{tag}"] = receptors.Mg.si / K_Mg_zero(receptors, name)
     for target in POPULATIONS:
         values[f"tau_gate_{target}"] = getattr(numbers.cells, target).tau_NMDA.si

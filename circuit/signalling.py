@@ -114,8 +114,8 @@ SPINE_RATES = ("formation", "elimination")
 # -- spines ------------------------------------------------------------------------------------------------------------
 
 #: A potential contact of two pyramidal cells. `stage` is 0 absent, 1 new, 2 mature; `head` the size of its spine,
-#: with which its AMPA and NMDA weights scale, 1 for a mature one in health; LTP and LTD (`circuit.plasticity`) scale them
-#: as well.
+#: with which its AMPA and NMDA weights scale, 1 for a mature one in health; so does `potentiation`
+#: (`circuit.plasticity`).
 CONTACT = """
 stage : 1
 head : 1

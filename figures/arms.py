@@ -56,6 +56,20 @@ def _at(hours: np.ndarray, values: np.ndarray, at: float) -> float:
     return float(values[np.abs(hours - at).argmin()]) if hours[-1] >= at - 1 else np.nan
 
 
+def _around_induction(read: Callable[[Any, float], float]) -> Callable[[Any], float]:
+    """Return what reads a quantity at the last phase of test pulses in % of that at the first."""
+
+    def percent(results: Any) -> float:
+        hours = results.responses("pulses")[0]
+        return 100 * read(results, hours[-1]) / read(results, hours[0])
+
+    return percent
+
+
+def _pathway(name: str) -> Callable[[Any], float]:
+    return _around_induction(lambda results, at: _at(*results.spines(name), at))
+
+
 MEASURES = {
     "p_eEF2_30min": Measure("p-eEF2\n15-45 min", chain_change("p_eEF", 0.25, 0.75)),
     "released_BDNF_1h": Measure("BDNF freed\n15-60 min", chain_change("BDNF_free", 0.25, 1.0)),
@@ -64,6 +78,12 @@ MEASURES = {
     "GluA1_6h": Measure("GluA1\n6 h", chain_change("GluA", 4.0, 8.0)),
     "formed_24h": Measure("formed\nby 24 h", formed(24.0), "% of spines"),
     "spines_24h": Measure("spines\n24 h", spine_change("density", 24.0)),
+}
+#: The same of an experiment with test pulses: an hour after what came between them, in percent of before.
+OF_STIMULI = {
+    "tested": Measure("tested\nspines", _pathway("tested")),
+    "control": Measure("control\nspines", _pathway("control")),
+    "charge": Measure("AMPA charge\nafter a pulse", _around_induction(lambda r, at: _at(*r.responses("charge"), at))),
 }
 #: What was published of an arm: the finding of the list, and the words beside its bars.
 PUBLISHED = {
@@ -84,18 +104,32 @@ PUBLISHED = {
     "memantine": "A12: ineffective at rest",
     "rapastinel": "D34: antidepressant, no surge (A25)",
     "Ro 25-6981": "C3: as ketamine",
+    "theta bursts": "Larson 1986: potentiate",
+    "low frequency": "Dudek 1992: depresses",
+    "MK-801 theta bursts": "NMDA receptors needed",
+    "MK-801 low frequency": "Dudek 1992: NMDA receptors needed",
+    "Ro 25-6981 low frequency": "Liu 2004: no depression",
+    "Ro 25-6981 theta bursts": "Liu 2004: potentiate",
+    "no GluN2A theta bursts": "Liu 2004: no potentiation",
+    "anti-BDNF theta bursts": "Figurov 1996: less",
 }
+
+
+def measures_of(runs: Mapping[str, Any]) -> dict[str, Measure]:
+    """Return what is read of these runs."""
+    return OF_STIMULI if all(run.has_stimuli for run in runs.values()) else MEASURES
 
 
 def values(runs: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """Return every measure of every arm."""
-    return {name: {key: measure.read(run) for key, measure in MEASURES.items()} for name, run in runs.items()}
+    measures = measures_of(runs)
+    return {name: {key: measure.read(run) for key, measure in measures.items()} for name, run in runs.items()}
 
 
 def lines(runs: Mapping[str, Any]) -> list[str]:
     """Return the measures as a table of text."""
     width = max(len(name) for name in runs) + 2
-    head = " " * width + "".join(f"{key:>18}" for key in MEASURES)
+    head = " " * width + "".join(f"{key:>18}" for key in measures_of(runs))
     return [head] + [
         f"{name:<{width}}" + "".join(f"{value:>18.1f}" for value in found.values())
         for name, found in values(runs).items()
@@ -112,18 +146,18 @@ def write_table(runs: Mapping[str, Any], path: Path) -> None:
     """
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["arm", *MEASURES])
+        writer.writerow(["arm", *measures_of(runs)])
         writer.writerows([name, *found.values()] for name, found in values(runs).items())
 
 
 @style.styled
 def figure(runs: Mapping[str, Any]) -> Figure:
     """Return the figure: a row for each arm, a column of bars for each measure, what was published at the right."""
-    names, found = list(runs), values(runs)
+    names, found, measures = list(runs), values(runs), measures_of(runs)
     fig = style.new_figure(style.DOUBLE_COLUMN_MM, 26 + 6.5 * len(names))
-    panels = np.atleast_1d(fig.subplots(1, len(MEASURES), sharey=True))
+    panels = np.atleast_1d(fig.subplots(1, len(measures), sharey=True))
     rows = np.arange(len(names))
-    for n, (axes, (key, measure)) in enumerate(zip(panels, MEASURES.items(), strict=True)):
+    for n, (axes, (key, measure)) in enumerate(zip(panels, measures.items(), strict=True)):
         bars = np.array([found[name][key] for name in names])
         base = 0.0 if measure.unit == "% of spines" else 100.0
         colors = [style.COLORS["PYR"] if "ketamine" in name else style.BASELINE for name in names]

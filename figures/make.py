@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from figures import block, chain, diagram, raster, rates, spectra, spines, style, traces
+from figures import block, chain, diagram, plasticity, raster, rates, spectra, spines, style, traces
 
 #: File name -> module with ``figure``, ``caption`` and ``alt``.
 FIGURES: dict[str, ModuleType] = {
@@ -21,6 +21,8 @@ FIGURES: dict[str, ModuleType] = {
 
 #: Of a course, with the same; seconds of spiking that stand for weeks tell nothing as a raster.
 COURSE: dict[str, ModuleType] = {"circuit": diagram, "chain": chain, "spines": spines}
+#: Of a course with test pulses.
+STIMULI: dict[str, ModuleType] = {"plasticity": plasticity}
 
 #: Heading of each figure in the report.
 TITLES = {
@@ -32,12 +34,15 @@ TITLES = {
     "spectrum": "Field potential",
     "chain": "From the dose to spines",
     "spines": "Spines",
+    "plasticity": "Potentiation and depression",
 }
 
 
 def of(results: Any) -> dict[str, ModuleType]:
     """Figures of a run, by name."""
-    return COURSE if getattr(results, "has_course", False) else FIGURES
+    if not getattr(results, "has_course", False):
+        return FIGURES
+    return COURSE | STIMULI if results.has_stimuli else COURSE
 
 
 def all(results: Any, outdir: str | Path) -> list[Path]:  # noqa: A001 - read as figures.make.all

@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
-from circuit import columns, draw, network
+from circuit import columns, course, draw, network
 from circuit.config import load
 from gpu import build, progress, run, toolchain
 from gpu.cache import cache_folder
@@ -28,22 +29,26 @@ def simulate(
     seeds: tuple[int, ...] = (1,),
     noise_seed: int = 1,
     on_progress: progress.OnProgress = progress.ignore,
+    segment: course.Segment | None = None,
+    changes: Mapping[str, np.ndarray] = MappingProxyType({}),
+    final: tuple[str, ...] = (),
 ) -> run.RawRun:
-    """Run the smoke config's circuit, one column for each seed of the network.
+    """Run the smoke config's circuit, with all that a program can have, one column for each seed of the network.
 
-    The outputs also hold, as "initial.noise" and "final.noise", the noise of all cells' afferents.
+    A `segment` of slow biology may be run, `changes` to its values made, and `final` values asked for. The outputs also
+    hold, as "initial.noise" and "final.noise", the noise of all cells' afferents.
     """
     exps = [load(str(SMOKE), (*overrides, f"seed={seed}")) for seed in seeds]
-    shape = network.structure(exps[0], len(exps))
+    shape = replace(network.structure(exps[0], len(exps)), plastic=True)
     program = build.find_or_build(shape, device, cache_folder(), lambda line: None)
-    given = columns.stack([draw.arrays(exp) for exp in exps], shape.column_cells)
+    given = columns.stack([draw.arrays(exp, segment) for exp in exps], shape.column_cells) | changes
     with tempfile.TemporaryDirectory() as folder:
-        raw = run.execute(program, given, duration_s, noise_seed, Path(folder), on_progress)
+        raw = run.execute(program, given, duration_s, noise_seed, Path(folder), on_progress, final)
         names = ("cells.noise", "cells.noise_d")
         files = [(Path(folder, "results", program.variables[name].file), program.variables[name]) for name in names]
-        final = np.concatenate([np.fromfile(path, variable.dtype) for path, variable in files])
+        noise = np.concatenate([np.fromfile(path, variable.dtype) for path, variable in files])
     initial = np.concatenate([given[name] for name in names])
-    return replace(raw, outputs=raw.outputs | {"initial.noise": initial, "final.noise": final})
+    return replace(raw, outputs=raw.outputs | {"initial.noise": initial, "final.noise": noise})
 
 
 def plain(device: Device) -> Device:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from circuit import course, signalling
 from circuit.config import load
 from gpu import build, devices, run
 from gpu.cache import cache_folder
@@ -49,6 +50,24 @@ def test_columns_in_single_precision_are_the_same_on_both(cpu: Device, cuda: Dev
     runs = [simulate(device, overrides, 0.2, seeds=(1, 2)) for device in (cuda, cpu)]
     assert runs[0].outputs["voltage_trace.v"].dtype == np.float32
     assert_equal(*runs, tolerance=1e-4)
+
+
+def test_slow_biology_and_plasticity_are_the_same_on_both(cpu: Device, cuda: Device):
+    """Theta bursts under stress. Hazards are 0: whether a spine comes or goes, each device draws in its own way."""
+    segment = course.Segment("x", 0.6, pace=1.0, stress=1.0, inflammation=1.0, stimulus="theta bursts")
+    changes = {f"cells.{name}": np.array(1e-10) for name in signalling.REFERENCES.values()}
+    hazards = ("form", "mature", "lose_new", "lose_mature")
+    changes |= {f"spines.hazard_{name}": np.array(0.0) for name in hazards}
+    names = ("spines.potentiation", "spines.efficacy", "spines.head", "cells.p_eEF", "cells.hormone", "cells.entry_B_d")
+    runs = [
+        simulate(device, (NO_NOISE,), 0.6, segment=segment, changes=changes, final=names) for device in (cuda, cpu)
+    ]
+    assert_equal(*runs, TOLERANCE)
+    for name in names:
+        one, other = (raw.final[name] for raw in runs)
+        np.testing.assert_allclose(one, other, atol=TOLERANCE * np.abs(other).max(), rtol=0)
+    assert np.abs(runs[1].final["spines.potentiation"]).max() > 0.01
+    assert runs[1].final["cells.hormone"].max() > 0
 
 
 def test_memory_of_the_gpu_is_touched_there_alone_and_in_any_order(cuda: Device, monkeypatch: pytest.MonkeyPatch):

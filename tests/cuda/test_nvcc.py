@@ -113,6 +113,18 @@ def test_single_precision_compiles():
     assert "const float _v = " in kernels
 
 
+@pytest.mark.parametrize("config", ["antidepressant", "ltp"])
+def test_a_course_compiles_and_links(config: str, root: Path):
+    """At its own size, with the chain to spines, and with their plasticity."""
+    shape = network.structure(load(str(root / "configs" / f"{config}.yaml")))
+    made = build.find_or_build(shape, devices.choose("cuda", to_run=False), cache_folder(), lambda line: None)
+    assert os.access(made.folder / "main", os.X_OK)
+    objects = {file.stem for file in (made.folder / "code_objects").glob("*.cu")}
+    assert {"signalling_codeobject", "spine_step_codeobject", "spines_pre_codeobject"} <= objects
+    assert ("spine_plasticity_codeobject" in objects) == shape.plastic == (config == "ltp")
+    assert "error" not in (made.folder / "compile.log").read_text()
+
+
 def test_the_vectors_compile_and_link(tmp_path: Path, root: Path):
     device = devices.choose("cuda", to_run=False)
     found = device.toolchain

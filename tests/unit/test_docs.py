@@ -33,7 +33,7 @@ def test_assumed_numbers_of_drugs_come_first_on_their_page() -> None:
 
 def test_assumed_numbers_of_the_slow_biology_come_first_on_their_page() -> None:
     page = (ROOT / "docs" / "slow_biology.md").read_text()
-    patterns = ("signalling.*", "spines.*")
+    patterns = ("signalling.*", "spines.*", "plasticity.*", "stimulation.*")
     expected = parameter_table(load(ROOT / "configs" / "baseline.yaml").numbers, "assumed", patterns)
     assert expected.strip() in page.split("\n## ")[1]
 

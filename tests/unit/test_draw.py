@@ -18,6 +18,7 @@ from scipy import stats
 from circuit import draw, network, schema, spines, streams
 from circuit.config import load
 from circuit.course import segments
+from circuit.plasticity import SUBUNITS
 from circuit.populations import PATHWAYS, POPULATIONS, ranges, sizes, split
 from circuit.subunits import TAGS
 from gpu import build, devices
@@ -46,6 +47,7 @@ MOVED_BY = {
         *(f"spines.{key}" for key in ("stage", "head", "efficacy")),
         *(f"cells.g_NMDA_max{c}" for c in COMPARTMENTS),
     },
+    "stimulated": {"cells.stimulated"},
     "subjects": set(),  # the drug of this experiment is not given as a dose
 }
 #: What starts at zero, so that no value of the run is needed: no spike has come yet, nothing is blocked.
@@ -55,7 +57,9 @@ STARTS_AT_ZERO = {
     *(f"cells.g_GABA_tonic{c}" for c in COMPARTMENTS),
     *(f"cells.block_{k}{c}" for k in TAGS for c in COMPARTMENTS),
     *(f"cells.{key}_{target}" for key in ("u", "s", "release", "gate") for target in POPULATIONS),
-    *(f"column.{key}" for key in ("released", "I_AMPA_sum", "I_exc_sum", "I_inh_sum")),
+    *(f"column.{key}" for key in ("released", "I_AMPA_sum", "I_exc_sum", "I_inh_sum", "stimulus")),
+    *(f"cells.{key}" for key in ("gate_now", "V_own")),
+    *(f"cells.entry_{k}{c}" for k in SUBUNITS for c in COMPARTMENTS),
 }
 #: Set when the program is made: uniform in each object.
 IN_THE_STRUCTURE = {"excitation.delay", "inhibition.delay", "spines.delay"}

@@ -106,6 +106,7 @@ def test_spines_are_stationary_in_health(exp):
     values["int"] = lambda truth: truth.astype(float)
     first = [np.mean(stage == k) for k in range(3)], head[stage == 2].mean()
     program = compile(signalling.SPINE_STEP.strip(), "SPINE_STEP", "exec")
+    values["potentiation"] = np.zeros(size)
     for _ in range(864):  # of 6,000 s
         exec(program, values)
     last = [np.mean(values["stage"] == k) for k in range(3)], values["head"][values["stage"] == 2].mean()
@@ -130,19 +131,25 @@ def test_no_process_is_accelerated_beyond_its_cap():
 
 
 def test_sessions_count_what_came_and_went():
+    gained = np.array([0.5, 0.5, 0.0, -0.1])
     views = [
-        spines.View(hours, np.array(stage), np.ones(4), np.ones(4))
+        spines.View(hours, np.array(stage), np.ones(4), np.ones(4), gained * (hours > 0))
         for hours, stage in ((-1.0, [2, 2, 1, 0]), (0.0, [2, 2, 0, 0]), (24.0, [2, 0, 1, 1]))
     ]
-    before, onset, day = spines.sessions(views, np.array([True, True, False, False]))
+    reached = np.array([True, True, False])
+    kinds = spines.groups(np.array([0, 2, 0, 2]), np.array([1, 2, 2, 0]), np.array([True, True, False, False]), reached)
+    before, onset, day = spines.sessions(views, kinds)
     assert (before.density, onset.density, day.density) == (0.75, 0.5, 0.75)
     assert (day.formed_since, day.eliminated_since) == (1.0, 0.5)
     assert (onset.formed_since, onset.eliminated_since) == (0.0, 0.0)
     assert day.surviving == pytest.approx(2 / 3)
     assert day.apical_frequency == 0.5
+    assert (day.apical_amplitude, day.tested, day.control) == (1.5, 1.5, pytest.approx(0.9))
+    assert day.EPSC_amplitude == pytest.approx((1.5 + 1 + 0.9) / 3)
+    assert (onset.tested, before.tested) == (1, 1) and np.isnan(onset.control)
 
 
-@pytest.mark.parametrize("config", ["antagonists", "mechanisms", "compounds"])
+@pytest.mark.parametrize("config", ["antagonists", "mechanisms", "compounds", "ltp"])
 def test_arms_load_and_differ(config):
     path = CONFIGS / f"{config}.yaml"
     loaded = {name: load(path, arm=name).resolved() for name in arms(path)}
@@ -160,6 +167,9 @@ def test_arms_load_and_differ(config):
         ("genotype.BDNF=Val/Leu", "Val/Val"),
         ("routes.direct=maybe", "found 'maybe'"),
         ("numerics.spine_step=0.25 ms", "must be a whole number of time steps"),
+        ("course.phases=[{name: a, lasts: 1 h, acceleration: 2, stimulus: test pulses}]", "must be 1 under test"),
+        ("course.phases=[{name: a, lasts: 1 h, acceleration: 1, stimulus: tetanus}]", "theta bursts"),
+        ("plasticity=perhaps", "found 'perhaps'"),
     ],
 )
 def test_a_wrong_course_is_told(override, sentence):
