@@ -163,9 +163,9 @@ def figure(runs: Mapping[str, Any]) -> Figure:
         colors = [style.COLORS["PYR"] if "ketamine" in name else style.BASELINE for name in names]
         axes.barh(rows, bars - base, left=base, color=colors, height=0.62)
         axes.axvline(base, color=style.INK, linewidth=0.7)
-        axes.set_title(f"{'ABCDEFG'[n]}  {measure.label}", fontsize=6, loc="left")
-        axes.set_xlabel(measure.unit, fontsize=6)
-        axes.tick_params(labelsize=6)
+        axes.set_title(f"{'ABCDEFG'[n]}  {measure.label}", fontsize=6.5, loc="left")
+        axes.set_xlabel(measure.unit, fontsize=6.5)
+        axes.tick_params(labelsize=6.5)
         axes.locator_params(axis="x", nbins=3)
     panels[0].set_yticks(rows, names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
@@ -175,7 +175,7 @@ def figure(runs: Mapping[str, Any]) -> Figure:
             (1.06, row),
             xycoords=("axes fraction", "data"),
             va="center",
-            fontsize=5.5,
+            fontsize=6.5,
             color=style.DRUG,
         )
     return fig

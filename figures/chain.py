@@ -94,7 +94,7 @@ def _lines(axes: Axes, results: Any, series: tuple[tuple[str, str], ...], first:
         axes.plot(*averaged(hours, 100 * values, first), linestyle=line, color=ink, linewidth=1.1, label=label)
     axes.axhline(100, color=style.FAINT, linewidth=0.7, zorder=0)
     axes.margins(y=0.25)
-    axes.legend(fontsize=6, frameon=False, loc="upper right", handlelength=2.2)
+    axes.legend(fontsize=6.5, frameon=False, loc="upper right", handlelength=2.2)
     axes.set_ylabel("% of health")
 
 
@@ -109,7 +109,7 @@ def _spines(axes: Axes, results: Any, first: float) -> None:
     axes.plot(x, mature, color=style.COLORS["SST"], linestyle=LINES[1], label="mature, of all in health")
     axes.axhline(100, color=style.FAINT, linewidth=0.7, zorder=0)
     axes.set_ylabel("% of health")
-    axes.legend(fontsize=6, frameon=False, loc="best")
+    axes.legend(fontsize=6.5, frameon=False, loc="best")
 
 
 @style.styled

@@ -33,7 +33,7 @@ def _pathways(axes: Axes, results: Any) -> None:
     axes.axvline(0, color=style.DRUG, linewidth=0.8)
     axes.set_ylabel("strength of spines (%)")
     axes.set_xlabel(f"Time since the start of {config(results)['course']['drug_from']} (min)")
-    axes.legend(fontsize=6, frameon=False, loc="best")
+    axes.legend(fontsize=6.5, frameon=False, loc="best")
 
 
 def _answers(axes: Axes, results: Any) -> None:

@@ -51,6 +51,7 @@ def _currents(axes: Axes, results: Any) -> None:
         ("EPSC_frequency", "frequency", style.COLORS["PYR"], "-"),
         ("apical_frequency", "frequency, apical", style.COLORS["SST"], ":"),
         ("EPSC_amplitude", "amplitude", style.COLORS["PV"], "--"),
+        ("apical_amplitude", "amplitude, apical", style.COLORS["VIP"], "-."),
     ):
         axes.plot(*_scaled(results, name), color=color, linestyle=line, label=label)
     axes.set_ylabel("EPSC (% of health)")
@@ -69,7 +70,7 @@ def figure(results: Any) -> Figure:
     for n, (axes, draw) in enumerate(zip(panels, (_stages, _turnover, _surviving, _currents), strict=True)):
         draw(axes, results)
         axes.axvline(0, color=style.DRUG, linewidth=0.8)
-        axes.legend(fontsize=6, frameon=False, loc="best")
+        axes.legend(fontsize=6.5, frameon=False, loc="best")
         style.letter(axes, "ABCD"[n], dx=-32)
         if n > 1:
             axes.set_xlabel("Days since the drug")
