@@ -39,7 +39,7 @@ def hour_axis(axes: Axes, first: float, last: float, label: bool) -> None:
     """Mark hours since the drug on an axis in units of `spread`."""
     ticks = [tick for tick in TICKS_H if tick <= last + 0.5]
     axes.set_xticks(spread(np.array(ticks)), [f"{t:g} h" if t < 24 else f"{t / 24:g} d" for t in ticks])
-    axes.set_xlim(spread(np.array(first)), spread(np.array(last)))
+    axes.set_xlim(spread(np.array(first)), spread(np.array(max(last, ticks[-1]))))
     axes.axvline(0, color=style.DRUG, linewidth=0.8)
     axes.tick_params(labelbottom=label)
     if label:
@@ -94,7 +94,7 @@ def _lines(axes: Axes, results: Any, series: tuple[tuple[str, str], ...], first:
         axes.plot(*averaged(hours, 100 * values, first), linestyle=line, color=ink, linewidth=1.1, label=label)
     axes.axhline(100, color=style.FAINT, linewidth=0.7, zorder=0)
     axes.margins(y=0.25)
-    axes.legend(fontsize=6.5, frameon=False, loc="upper right", handlelength=2.2)
+    axes.legend(fontsize=6.5, frameon=False, loc="best", handlelength=2.2)
     axes.set_ylabel("% of health")
 
 
