@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Config files to a frozen `Experiment`, or to a ConfigError that lists every problem with its place.
 
-An experiment is read in layers, each saying only what it changes: the file it ``extends`` (one level), the file itself,
-``--set key=value``. The numbers of the model come from the file under ``model``; ``parameters`` overrides some of them.
+An experiment is read in layers, each saying only what it changes (`circuit.layers`). The numbers of the model come from
+the file under ``model``; ``parameters`` overrides some of them.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from circuit.dispositions import NoData, disposition
 from circuit.errors import ConfigError
-from circuit.experiment import DOSE_KEYS, RELATIONS, Drug, Experiment, Recording, Settings, named
+from circuit.experiment import RELATIONS, Drug, Experiment, Recording, Settings, named
+from circuit.layers import ReadText, arms_of, experiment_tree, model_tree, read_file, without
 from circuit.parameter import Model, Parameter
 from circuit.populations import sizes
 from circuit.schema import Parameters, check_mixes, check_sizes, fractions, short_delays
-from circuit.sentences import FILE_KEYS, elsewhere, few, key_paths, model_class, tell
-from circuit.units import did_you_mean, shown
-from circuit.yaml_source import MAX_CHARACTERS, Node, Place, Problems, Source, merge, parse, scalar
+from circuit.sentences import FILE_KEYS, model_class, tell
+from circuit.yaml_source import MAX_CHARACTERS, Node, Problems
 
-__all__ = ["ConfigError", "Experiment", "Loaded", "Model", "Parameter", "arms", "load", "read"]
+__all__ = [
+    "ConfigError", "Experiment", "Loaded", "Model", "Parameter", "Reader", "arms", "load", "read", "restore",
+]  # fmt: skip
 
-ReadText = Callable[[Path], str]
-ARM_NAME = re.compile(r"[\w+.-][\w +.-]{0,60}")
 
 
 @dataclass(frozen=True)
@@ -70,27 +70,7 @@ def arms(path: str | os.PathLike, read_text: ReadText = read_text) -> tuple[str,
     ConfigError
         If the file cannot be read, or its arms are no groups of settings.
     """
-    problems = Problems()
-    tree = _file(os.fspath(path), 0, None, read_text, problems)
-    found = _arms(tree, problems) if tree is not None else {}
-    problems.raise_if_any()
-    return tuple(found)
-
-
-def _arms(tree: Node, problems: Problems) -> dict[str, Node]:
-    node = tree.value.get("arms")
-    if node is None:
-        return {}
-    if not node.is_group:
-        problems.add(node.at, node.path, f"needs names of arms, each with its settings; found {shown(node.value)}")
-        return {}
-    for name, arm in node.value.items():
-        if not ARM_NAME.fullmatch(name):
-            sentence = "is the name of a folder too: letters, digits, blanks, and any of + - _ ."
-            problems.add(arm.key_at, arm.path, sentence)
-        elif not arm.is_group:
-            problems.add(arm.at, arm.path, f"needs settings, such as drug: {{name: none}}; found {shown(arm.value)}")
-    return node.value
+    return tuple(Reader(path, (), read_text).arms())
 
 
 def load(
@@ -121,232 +101,104 @@ def read(
     path: str | os.PathLike, overrides: Sequence[str] = (), read_text: ReadText = read_text, arm: str | None = None
 ) -> Loaded:
     """Return the experiment of a config file and where it was read from; see `load`."""
-    problems = Problems()
-    files: list[Path] = []
+    return Reader(path, overrides, read_text).read(arm)
 
-    def open_tree(name: str, rank: int, asked_at: Node | None) -> Node | None:
-        files.append(Path(name))
-        return _file(name, rank, asked_at, read_text, problems)
 
-    tree = _experiment_tree(os.fspath(path), overrides, open_tree, problems, arm)
-    if tree is None:
+class Reader:
+    """A config whose files are read once, for experiments that differ in an arm and in some settings.
+
+    Parameters
+    ----------
+    path, overrides, read_text
+        As for `load`.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike, overrides: Sequence[str] = (), read_text: ReadText = read_text
+    ) -> None:
+        self.path, self.overrides, self.read_text = os.fspath(path), tuple(overrides), read_text
+        self._trees: dict[tuple[str, int], Node | None] = {}
+        self._known: dict[str, tuple[Parameters, Path]] = {}
+
+    def tree(self) -> Node:
+        """Return the tree of the file itself.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be read.
+        """
+        problems = Problems()
+        tree = self._open(self.path, 0, None, problems)
         problems.raise_if_any()
-    incomplete = bool(problems.found)  # then what is missing may stand in what could not be read
-    settings = _settings(tree, problems, incomplete)
-    model, folder = _model_tree(tree, open_tree, problems, incomplete)
-    numbers = _numbers(model, problems) if model else None
-    _check_together(tree, settings, numbers, problems)
-    problems.raise_if_any()
-    values = {name: getattr(settings, name) for name in Settings.model_fields}
-    return Loaded(Experiment(**values, numbers=numbers), tuple(files), folder)
+        return tree
+
+    def arms(self) -> dict[str, Node]:
+        """Return the arms of the file by name; see `arms`."""
+        problems = Problems()
+        found = arms_of(self.tree(), problems)
+        problems.raise_if_any()
+        return found
+
+    def read(self, arm: str | None = None, changes: Sequence[Node] = ()) -> Loaded:
+        """Return the experiment with the settings of an arm and of `changes` (see `nested`) over those of the file.
+
+        Raises
+        ------
+        ConfigError
+            With every problem found.
+        """
+        problems = Problems()
+
+        def open_tree(name: str, rank: int, asked_at: Node | None) -> Node | None:
+            return self._open(name, rank, asked_at, problems)
+
+        tree = experiment_tree(self.path, self.overrides, open_tree, problems, arm, changes)
+        if tree is None:
+            problems.raise_if_any()
+        incomplete = bool(problems.found)  # then what is missing may stand in what could not be read
+        settings = _settings(tree, problems, incomplete)
+        numbers, folder = self._numbers(tree, open_tree, problems, incomplete)
+        _check_together(tree, settings, numbers, problems)
+        problems.raise_if_any()
+        values = {name: getattr(settings, name) for name in Settings.model_fields}
+        files = tuple(Path(name) for name, _ in self._trees)
+        return Loaded(Experiment(**values, numbers=numbers), files, folder)
+
+    def _open(self, name: str, rank: int, asked_at: Node | None, problems: Problems) -> Node | None:
+        if (name, rank) not in self._trees:
+            self._trees[name, rank] = read_file(name, rank, asked_at, self.read_text, problems)
+        return self._trees[name, rank]
+
+    def _numbers(
+        self, tree: Node, open_tree: Callable, problems: Problems, incomplete: bool
+    ) -> tuple[Parameters | None, Path]:
+        """Return the numbers of the model and their folder; those that experiments share are checked once."""
+        asked, changes = tree.value.get("model"), tree.value.get("parameters")
+        key = json.dumps([node and node.plain() for node in (asked, changes)])
+        if key in self._known:
+            return self._known[key]
+        before = len(problems.found)
+        model, folder = model_tree(tree, open_tree, problems, incomplete)
+        numbers = _numbers(model, problems) if model else None
+        if numbers is not None and len(problems.found) == before:
+            self._known[key] = numbers, folder
+        return numbers, folder
 
 
-# --- files and layers
+def restore(settings: Mapping[str, Any], numbers: Mapping[str, Any] | Parameters) -> Experiment:
+    """Return the experiment whose `resolved` was split into settings and numbers; nothing is read from any file.
 
-
-def _file(name: str, rank: int, asked_at: Node | None, read_text: ReadText, problems: Problems) -> Node | None:
-    """Return the tree of a file; a problem stands where the file was asked for, or under its name if the user did."""
-
-    def refuse(sentence: str) -> None:
-        if asked_at is None:
-            problems.add(Place(Source(name)), (), sentence)
-        else:
-            problems.add(asked_at.at, asked_at.path, f"{name}: {sentence}")
-
-    try:
-        text = read_text(Path(name))
-    except FileNotFoundError:
-        return refuse(f"there is no such file{_similar_file(Path(name))}")
-    except UnicodeDecodeError as error:
-        return refuse(f"is not UTF-8 text (byte {error.start + 1} is 0x{error.object[error.start]:02x})")
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or str(error)
-        return refuse(reason if reason.startswith("is ") else f"cannot be read: {reason}")
-    source = Source(name, tuple(re.split(r"\r\n|[\n\r\x85\u2028\u2029]", text)), Path(name).parent, rank)
-    before = len(problems.found)
-    tree = parse(text, source, problems)
-    if tree is None and len(problems.found) == before:
-        refuse("is empty")
-    elif tree is not None and not tree.is_group:
-        problems.add(tree.at, (), f"needs keys with values, such as 'seed: 1'; found {shown(tree.value)}")
-        return None
-    return tree
-
-
-def _similar_file(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f", nor a folder {path.parent}"
-    try:
-        return did_you_mean(path.name, os.listdir(path.parent))
-    except OSError:  # a folder that may be passed through but not listed
-        return ""
-
-
-def _experiment_tree(
-    name: str, overrides: Sequence[str], open_tree: Callable, problems: Problems, arm: str | None = None
-) -> Node | None:
-    tree = open_tree(name, 0, None)
-    said = _overrides(overrides, problems)
-    if tree is None:
-        return None
-    parent = _parent_tree(tree, name, open_tree, problems)
-    named_arms = _arms(tree, problems)
-    own = []
-    if arm is not None and arm in named_arms and named_arms[arm].is_group:
-        own = [_lifted(named_arms[arm], 2)]
-    return _layered([parent, _without(tree, "extends", "arms"), *own, *said])
-
-
-def _lifted(node: Node, depth: int) -> Node:
-    """Return a tree as if it stood `depth` keys higher, its marks where they are."""
-    value = node.value
-    if isinstance(value, dict):
-        value = {key: _lifted(part, depth) for key, part in value.items()}
-    elif isinstance(value, list):
-        value = [_lifted(part, depth) for part in value]
-    return replace(node, value=value, path=node.path[depth:])
-
-
-def _parent_tree(tree: Node, name: str, open_tree: Callable, problems: Problems) -> Node | None:
-    asked = tree.value.get("extends")
-    if asked is None:
-        return None
-    if not isinstance(asked.value, str):
-        problems.add(asked.at, asked.path, f"needs the name of a file; found {shown(asked.value)}")
-        return None
-    parent_name = str(asked.at.source.folder / asked.value)
-    if os.path.realpath(parent_name) == os.path.realpath(name):
-        problems.add(asked.at, asked.path, "is this file itself; name the file to build on, such as baseline.yaml")
-        return None
-    parent = open_tree(parent_name, 1, asked)
-    if parent is not None and "extends" in parent.value:
-        again = parent.value["extends"]
-        problems.add(again.key_at, again.path, f"only one level: {name} already extends this file; give all in one")
-        return None
-    return parent
-
-
-def _overrides(overrides: Sequence[str], problems: Problems) -> list[Node]:
-    """Return one tree for each ``key.path=value``."""
-    trees, seen = [], set()
-    for rank, override in enumerate(overrides, start=3):
-        key, sign, text = override.partition("=")
-        keys = tuple(key.strip().split("."))
-        at = Place(Source("--set", is_override=True, rank=rank))
-        if not sign:
-            problems.add(at, (override,), "needs a key and a value, such as drug.concentration='1 uM'")
-        elif not all(keys):
-            problems.add(at, (key,), "needs a key before '=', such as drug.concentration")
-        elif keys in seen:
-            problems.add(at, keys, "is given twice")
-        elif keys == ("extends",):
-            problems.add(at, keys, "can only stand in a file")
-        else:
-            seen.add(keys)
-            node = _override_value(text.strip(), at, keys, problems)
-            for depth in range(len(keys) - 1, -1, -1):
-                node = Node({keys[depth]: node}, at, at, keys[:depth])
-            trees.append(node)
-    return trees
-
-
-def _override_value(text: str, at: Place, keys: tuple[str, ...], problems: Problems) -> Node:
-    """Return the value of an override: a list or group or quoted text as in a file, otherwise one plain value.
-
-    A plain value is not read as YAML, which would take ``run #3`` for ``run`` and a comment.
+    Raises
+    ------
+    pydantic.ValidationError
+        If the two were not written by `Experiment.resolved`.
     """
-    if text[:1] in ("[", "{", "'", '"'):
-        return parse(text, at.source, problems, keys) or Node(None, at, at, keys)
-    return Node(scalar(text), at, at, keys)
-
-
-def _layered(layers: list[Node | None]) -> Node:
-    """Merge layers, later ones over earlier ones.
-
-    A layer that gives a drug in one way (concentration, schedule, dose) replaces the other ways below it;
-    ``name: none`` takes all away. Otherwise `--set drug.name=none` could not switch a drug off.
-    """
-    tree: Node | None = None
-    for layer in filter(None, layers):
-        drug = layer.value.get("drug")
-        if tree is not None and drug is not None and drug.is_group and "drug" in tree.value:
-            tree = replace(tree, value=tree.value | {"drug": _superseded(tree.value["drug"], drug)})
-        tree = layer if tree is None else merge(tree, layer)
-    return tree
-
-
-def _superseded(under: Node, over: Node) -> Node:
-    ways = {"concentration": ("concentration",), "schedule": ("schedule",), "dose": ("dose", *DOSE_KEYS)}
-    given = [way for way in ways if way in over.value]
-    gone = {key for way, keys in ways.items() if given and way not in given for key in keys}
-    if "name" in over.value and over.value["name"].value == "none":
-        gone = {key for keys in ways.values() for key in keys}
-    return _without(under, *gone) if under.is_group else under
-
-
-def _without(node: Node, *keys: str) -> Node:
-    return replace(node, value={key: value for key, value in node.value.items() if key not in keys})
-
-
-# --- the numbers of the model
-
-
-def _model_tree(tree: Node, open_tree: Callable, problems: Problems, incomplete: bool) -> tuple[Node | None, Path]:
-    """Return the tree of numbers with the overrides of the experiment in it, and its folder."""
-    asked = tree.value.get("model")
-    if asked is None:
-        if not incomplete:
-            problems.add(tree.at, ("model",), "is missing; it names the file of numbers, such as parameters.yaml")
-        return None, Path()
-    folder = asked.at.source.folder
-    if asked.is_group:  # a resolved config carries its numbers in itself
-        model = asked
-    elif isinstance(asked.value, str):
-        model = open_tree(str(folder / asked.value), 2, asked)
-        folder = (folder / asked.value).parent
-        model = _with_topics(model, open_tree, problems) if model else None
-    else:
-        problems.add(asked.at, asked.path, f"needs the name of a file of numbers; found {shown(asked.value)}")
-        return None, folder
-    changes = tree.value.get("parameters")
-    return (_override(model, changes, problems) if model and changes else model), folder
-
-
-def _with_topics(model: Node, open_tree: Callable, problems: Problems) -> Node | None:
-    """Return the numbers with every topic that stands in a file of its own, beside theirs, read from it."""
-    topics = dict(model.value)
-    for name, node in model.value.items():
-        if isinstance(node.value, str) and name in Parameters.model_fields:
-            found = open_tree(str(node.at.source.folder / node.value), 2, node)
-            if found is None:
-                return None
-            topics[name] = replace(found, key_at=node.key_at)
-    return replace(model, value=topics)
-
-
-def _override(here: Node, change: Node, problems: Problems) -> Node:
-    """Return the numbers `here` with the values of `change`, each now assumed and saying who changed it."""
-    if not change.is_group:
-        problems.add(change.at, change.path, f"is a group ({few(here.value)}); found {shown(change.value)}")
-        return here
-    group = dict(here.value)
-    for key, node in change.value.items():
-        if key not in group:
-            here_or_anywhere = [".".join((*change.path[1:], name)) for name in group], key_paths(Parameters)
-            hint = next(filter(None, (elsewhere(key, paths, "parameters.") for paths in here_or_anywhere)), "")
-            problems.add(node.key_at, node.path, f"unknown key{hint}")
-        elif not group[key].is_group:
-            problems.add(node.at, change.path, "takes the value alone, such as '120 pF'")
-        elif "value" not in group[key].value:
-            group[key] = _override(group[key], node, problems)
-        elif node.is_group:
-            problems.add(node.at, node.path, f"takes the value alone, such as '120 pF'; found {shown(node.value)}")
-        else:
-            source = node.at.source
-            by = "--set" if source.is_override else Path(source.name).name
-            marks = {"status": replace(node, value="assumed"), "note": replace(node, value=f"overridden by {by}")}
-            group[key] = replace(group[key], value=group[key].value | {"value": node} | marks)
-    return replace(here, value=group)
+    read_settings = Settings.model_validate(settings)
+    values = {name: getattr(read_settings, name) for name in Settings.model_fields}
+    if not isinstance(numbers, Parameters):
+        numbers = Parameters.model_validate(numbers)
+    return Experiment(**values, numbers=numbers)
 
 
 def _numbers(model: Node, problems: Problems) -> Parameters | None:
@@ -357,12 +209,12 @@ def _numbers(model: Node, problems: Problems) -> Parameters | None:
         return None
 
 
-# --- settings, and what they are together
+# --- settings and numbers, and what they are together
 
 
 def _settings(tree: Node, problems: Problems, incomplete: bool) -> Settings | None:
     try:
-        return Settings.model_validate(_without(tree, *FILE_KEYS).plain())
+        return Settings.model_validate(without(tree, *FILE_KEYS).plain())
     except ValidationError as error:
         tell(error, tree, Settings, problems, incomplete)
         return None

@@ -234,10 +234,18 @@ class Experiment(Settings):
         """The drug, if there is one, and all interventions."""
         return (() if self.drug.name == "none" else (self.drug,)) + self.interventions
 
+    def settings(self) -> dict[str, Any]:
+        """Return all but the numbers as plain data with units in text."""
+        return self.model_dump(mode="json", exclude={"numbers"}, exclude_none=True)
+
     def resolved(self) -> dict[str, Any]:
         """Return everything as plain data with units in text; `circuit.config.load` reads it back as an equal one."""
-        data = self.model_dump(mode="json", exclude={"numbers"}, exclude_none=True)
-        return data | {"model": _without_blanks(self.numbers.model_dump(mode="json"))}
+        return self.settings() | {"model": plain(self.numbers)}
+
+
+def plain(numbers: Parameters) -> dict[str, Any]:
+    """Return the numbers of a model as plain data with units in text."""
+    return _without_blanks(numbers.model_dump(mode="json"))
 
 
 def _without_blanks(group: Any) -> Any:

@@ -21,7 +21,8 @@ LISTS = {
     "knockdowns": "{subunit: GluN2B, populations: [PYR], remaining: 0}",
     "populations": "PYR, PV",
 }
-FILE_KEYS = ("extends", "arms", "model", "parameters")  # what an experiment file may say besides the keys of Settings
+# What an experiment file may say besides the keys of Settings.
+FILE_KEYS = ("extends", "arms", "sweep", "model", "parameters")
 
 
 def tell(error: ValidationError, tree: Node, kind: type[BaseModel], problems: Problems, incomplete: bool) -> None:

@@ -113,7 +113,7 @@ class Problem:
     def __str__(self) -> str:
         source, key = self.at.source, ".".join(self.path)
         if source.is_override:
-            return f"--set {key}: {self.sentence}"
+            return f"{source.name} {key}: {self.sentence}"
         if not source.lines:
             return f"{source.name}: {self.sentence}"
         head = f"{source.name}:{self.at.line + 1}:{self.at.column + 1}: {key}{': ' if key else ''}{self.sentence}"
