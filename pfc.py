@@ -151,40 +151,40 @@ def build(config: str, overrides: tuple[str, ...], device: str, columns: int) ->
 @config_argument
 @set_option
 @click.option(
-    "--vary", "axes", multiple=True, required=True, metavar="KEY=V,V,...", help="Values of one key; seed=1..8."
+    "--vary", multiple=True, metavar="KEY=V,V,...", help="An axis besides those of CONFIG, or in its place; seed=1..8."
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the runs' folders; by default a new one.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the sweep; by default a new one in results/.")
 @device_option
-@click.option(
-    "--columns", type=click.IntRange(1), help="Runs that one program does at a time; by default the device's."
-)
-@click.option("--at-once", type=click.IntRange(1), help="Programs that run at a time; by default the device's.")
-@click.option("--overwrite", is_flag=True, help="Replace results that are in --out.")
-def ensemble(
+@click.option("--columns", type=click.IntRange(1), help="Points that one program does at a time; by default the device's.")
+@click.option("--workers", type=click.IntRange(1), help="Programs that run at a time; by default the device's.")
+@click.option("--figures/--no-figures", "with_figures", default=True, help="Draw the figures and write the report.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+def sweep(
     config: str,
     overrides: tuple[str, ...],
-    axes: tuple[str, ...],
+    vary: tuple[str, ...],
     out: Path | None,
     device: str,
     columns: int | None,
-    at_once: int | None,
-    overwrite: bool,
+    workers: int | None,
+    with_figures: bool,
+    dry_run: bool,
 ) -> None:
-    """Simulate CONFIG with every combination of the values of --vary, each as a run of its own."""
-    from circuit.config import load
-    from gpu import ensemble
+    """Simulate every point of the sweep in CONFIG, or of --vary; one folder, one labelled dataset, figures.
 
-    rows = ensemble.combinations(axes)
-    exps = [load(config, (*overrides, *row)) for row in rows]
-    out = out or _new_folder(config)
-    tasks = [ensemble.Task(exp, out / f"{number:04d}") for number, exp in enumerate(exps)]
-    done = ensemble.perform_all(tasks, device, overwrite, _say, _meter, columns, at_once)
-    ensemble.write_table(out / "runs.csv", rows, done)
-    click.echo(f"{len(done)} of {len(tasks)} runs and their table: {out / 'runs.csv'}")
-    if done:
-        _draw_doses(out)
-    if len(done) < len(tasks) or any(run.interrupted for run in done):
-        raise click.exceptions.Exit(INTERRUPTED)
+    Stopped or killed, the same command with the same --out does what is missing.
+    """
+    from circuit.sweep import expand
+
+    asked = expand(config, overrides, vary)
+    from gpu import job, plan, points, pool, worker
+
+    chosen = job.choose(device, _say)
+    planned = plan.write(asked, out or _new_folder(config), columns or chosen.columns)
+    points.forget(planned, [failure.point for failure in points.failures(planned) if failure.cause == points.KILLED])
+    with worker.stoppable():
+        pool.perform(planned, chosen, workers, _say, _meter)
+    click.echo(f"Sweep: {planned.folder}")
 
 
 @cli.command()

@@ -24,3 +24,11 @@ class RunError(UserError):
 
 class ResultsError(UserError):
     """A results folder cannot be written or read."""
+
+
+class StorageError(RunError, ResultsError):
+    """A disk is full or refuses; what was asked may be quite right."""
+
+
+class KilledError(RunError):
+    """A simulation was ended by a signal from outside: for want of memory, or by somebody."""

@@ -11,8 +11,9 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from circuit.axes import ARM, Axis, Values, all_arms, check, label, read_axes, with_varied
 from circuit.config import Reader, read_text
@@ -96,10 +97,22 @@ def _points(reader: Reader, axes: Sequence[Values]) -> Iterator[Point]:
 
 
 def _identity(exp: Experiment, known: dict[int, str]) -> str:
-    """Return the name of a point: the same for the same settings and numbers, whatever the sweep they are in."""
     if id(exp.numbers) not in known:  # thousands of numbers, which most points share
         known[id(exp.numbers)] = json.dumps(plain(exp.numbers), sort_keys=True)
-    text = json.dumps(exp.settings(), sort_keys=True) + known[id(exp.numbers)]
+    return _name(exp.settings(), known[id(exp.numbers)])
+
+
+def name_of(resolved: Mapping[str, Any] | None) -> str | None:
+    """Return the name of the point that `Experiment.resolved` gave this of; None if it gave no such thing."""
+    if not isinstance(resolved, dict) or "model" not in resolved:
+        return None
+    settings = {key: value for key, value in resolved.items() if key != "model"}
+    return _name(settings, json.dumps(resolved["model"], sort_keys=True))
+
+
+def _name(settings: Mapping[str, Any], numbers: str) -> str:
+    """Return the name of a point: the same for the same settings and numbers, whatever the sweep they are in."""
+    text = json.dumps(settings, sort_keys=True) + numbers
     return hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]
 
 

@@ -6,6 +6,7 @@ A device is a row of `DEVICES`; besides here, its name is known to ``gpu.compile
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +34,14 @@ class Device:
         The sentence shown to the user: what was chosen and why.
     toolchain : Toolchain, CudaToolchain or None
         The compiler, for devices that compile.
+    visible : tuple of str
+        GPUs among which the workers of a sweep are shared out, as CUDA_VISIBLE_DEVICES names them.
     """
 
     name: str
     reason: str
     toolchain: Toolchain | CudaToolchain | None = None
+    visible: tuple[str, ...] = ()
 
     @property
     def columns(self) -> int:
@@ -48,6 +52,11 @@ class Device:
     def at_once(self) -> int:
         """Programs that should run at a time."""
         return 1 if self.name == "cuda" else toolchain.cores()
+
+    @property
+    def workers(self) -> int:
+        """Processes that should work on a sweep: one a GPU; one more than cores, which fills the waits for the disk."""
+        return max(1, len(self.visible)) if self.name == "cuda" else toolchain.cores() + 1
 
     @property
     def identity(self) -> str:
@@ -119,7 +128,9 @@ def _cuda(cache: Path, to_run: bool) -> Device:
 
 def _on_gpu(driver: Driver, found: CudaToolchain, why: str) -> Device:
     others = f", the first of {len(driver.gpus)} GPUs" if len(driver.gpus) > 1 else ""
-    return Device("cuda", f"CUDA {found.release} on {driver.gpus[0].name}{others}, {why}.", found)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = tuple(filter(None, visible.split(","))) if visible else tuple(str(n) for n in range(len(driver.gpus)))
+    return Device("cuda", f"CUDA {found.release} on {driver.gpus[0].name}{others}, {why}.", found, names)
 
 
 def _cpp(cache: Path, to_run: bool) -> Device:

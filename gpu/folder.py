@@ -8,11 +8,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from circuit.errors import ResultsError
+from circuit.errors import ResultsError, StorageError
 from gpu import provenance
 
 DATA, MANIFEST, SUMMARY = "data.nc", "manifest.json", "summary.json"
@@ -65,7 +65,7 @@ def draft(path: Path) -> Iterator[Path]:
 
     Raises
     ------
-    ResultsError
+    StorageError
         If the disk is full or refuses.
     """
     parent = path.absolute().parent
@@ -75,11 +75,13 @@ def draft(path: Path) -> Iterator[Path]:
         try:
             folder.chmod(0o777 & ~_umask())  # mkdtemp makes it private, results are for sharing
             yield folder
+            sync_names(folder)
             _put_in_place(folder, path)
+            sync_names(parent)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
-        raise ResultsError(
+        raise StorageError(
             f"{path} could not be written ({error}): free some space, or name another with --out"
         ) from error
 
@@ -126,18 +128,19 @@ def _umask() -> int:
     return mask
 
 
-def sync(path: Path) -> None:
-    """See to it that the file is on the disk before anything points to it."""
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
+def sync_names(path: Path) -> None:
+    """See to it that names given to files in a folder are on the disk too, where the system can."""
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write JSON that any reader takes (no NaN), and see it onto the disk."""
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(values, file, indent=2, ensure_ascii=False, allow_nan=False)
-        file.write("\n")
-    sync(path)
+    write_file(path, (json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -159,12 +162,47 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def verify(data: Path, manifest: Mapping[str, Any]) -> None:
-    """Raise unless data.nc is the file that the manifest was written for."""
-    if not data.is_file():
-        raise ResultsError(f"{data.parent} is not a whole results folder: {DATA} is missing. Restore it or run again")
-    if provenance.sha256(data) != manifest.get("sha256", {}).get(DATA):
-        raise ResultsError(
-            f"{data} has been truncated or altered since it was written (its checksum is not the one in {MANIFEST}): "
-            "restore it from a copy, or run again"
-        )
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file and see it onto the disk."""
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def checksums(path: Path) -> dict[str, dict[str, Any]]:
+    """Return what the manifest of a folder says of its other files: ``sha256`` and ``bytes``."""
+    files = [path / DATA, path / SUMMARY]
+    return {
+        "sha256": {file.name: provenance.sha256(file) for file in files},
+        "bytes": {file.name: file.stat().st_size for file in files},
+    }
+
+
+def verify(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Raise unless the files of a results folder are those that its manifest was written for."""
+    known = manifest.get("sha256")
+    for name in (DATA, SUMMARY):
+        if not (path / name).is_file():
+            raise ResultsError(f"{path} is not a whole results folder: {name} is missing. Restore it or run again")
+        wanted = known.get(name) if isinstance(known, dict) else None
+        if wanted is None and name == SUMMARY:  # written before the summary had one
+            continue
+        try:
+            found = provenance.sha256(path / name)
+        except OSError as error:
+            raise ResultsError(f"{path / name} cannot be read ({error}): restore it, or run again") from error
+        if found != wanted:
+            raise ResultsError(
+                f"{path / name} has been truncated or altered since it was written (its checksum is not the one in "
+                f"{MANIFEST}): restore it from a copy, or run again"
+            )
+
+
+def is_json(path: Path) -> bool:
+    """Whether a file holds a whole JSON text."""
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True

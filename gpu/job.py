@@ -8,7 +8,7 @@ reported as its own run.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,20 +98,41 @@ def perform(exp: Experiment, out: Path, device: str, overwrite: bool, say: Say, 
         return run_columns([Task(exp, out)], program, overwrite, meter)[0]
 
 
+class UnlikeError(RunError):
+    """Experiments cannot be columns of one network."""
+
+
 def run_columns(
-    tasks: Sequence[Task], program: build.Build, overwrite: bool, on_progress: progress.OnProgress
+    tasks: Sequence[Task],
+    program: build.Build,
+    overwrite: bool,
+    on_progress: progress.OnProgress,
+    wanted: Collection[Path] | None = None,
 ) -> list[results.Results]:
     """Run experiments of equal structure and duration as the columns of one network; write a folder for each.
 
-    The noise inside the program comes from the first experiment's seed; every column has its own part of it.
+    The noise inside the program comes from the first experiment's seed; every column has its own part of it. Of a
+    folder that comes twice, the first column's results are written.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+    program : Build
+    overwrite : bool
+        Whether results that are there may be replaced.
+    on_progress : callable
+    wanted : collection of Path, optional
+        Folders to write; by default those of all tasks.
 
     Raises
     ------
+    UnlikeError
+        If the columns differ in something they share.
     UserError
-        If the columns differ in something they share, the simulation fails, or a folder cannot be written.
+        If the simulation fails or a folder cannot be written.
     """
     if tasks[0].exp.course is not None:
-        return _run_course(tasks, program, overwrite, on_progress)
+        return _run_course(tasks, program, overwrite, on_progress, wanted)
     start = time.monotonic()
     exps = [task.exp for task in tasks]
     shape = network.structure(exps[0], len(exps))
@@ -119,11 +140,11 @@ def run_columns(
     try:
         given = columns.stack(parts, shape.column_cells)
     except ValueError as error:
-        raise RunError(f"This cannot be one network: {error}") from None
+        raise UnlikeError(f"This cannot be one network: {error}") from None
     drawn = time.monotonic()
     raw = _execute(program, given, exps[0], on_progress)
     written = []
-    for number, task in enumerate(tasks):
+    for number, task in _to_write(tasks, wanted):
         outputs = columns.take(raw.outputs, number, len(tasks), shape.column_cells)
         data = record.run_data(task.exp, shape, parts[number], outputs, raw.completed)
         manifest = _manifest(program, tasks, number, {"draw_s": drawn - start, **raw.timings}, raw.interrupted)
@@ -131,8 +152,20 @@ def run_columns(
     return written
 
 
+def _to_write(tasks: Sequence[Task], wanted: Collection[Path] | None) -> list[tuple[int, Task]]:
+    """Return the tasks whose results are to be written, each folder once, with their numbers."""
+    first: dict[Path, int] = {}
+    for number, task in enumerate(tasks):
+        first.setdefault(task.out, number)
+    return [(number, tasks[number]) for out, number in first.items() if wanted is None or out in wanted]
+
+
 def _run_course(
-    tasks: Sequence[Task], program: build.Build, overwrite: bool, on_progress: progress.OnProgress
+    tasks: Sequence[Task],
+    program: build.Build,
+    overwrite: bool,
+    on_progress: progress.OnProgress,
+    wanted: Collection[Path] | None,
 ) -> list[results.Results]:
     """Run experiments whose course is the same, from wherever an earlier start left off."""
     exps = [task.exp for task in tasks]
@@ -140,7 +173,7 @@ def _run_course(
     store = segments.Store(tasks[0].out, segments.identity(exps, program))
     done = segments.execute(exps, program, store, shape.column_cells, on_progress)
     written = []
-    for number, task in enumerate(tasks):
+    for number, task in _to_write(tasks, wanted):
         outputs = columns.take(done.outputs, number, len(tasks), shape.column_cells)
         seen = [{name: np.split(view[name], len(tasks))[number] for name in view} for view in done.seen]
         refs = {name: np.split(values, len(tasks))[number] for name, values in done.references.items()}

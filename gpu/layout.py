@@ -7,9 +7,9 @@ machine. Nothing in the file depends on when or where it was written, so the sam
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -172,20 +172,19 @@ class Variable:
     long_name: str
 
 
-def write_data(path: Path, exp: Experiment, data: RunData) -> None:
-    """Write data.nc.
+def content(exp: Experiment, data: RunData) -> bytes:
+    """Return data.nc.
 
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
+    It is made in memory: on a full disk, HDF5 brings down the process that writes it, at its end.
     """
     import h5netcdf  # not at the top: it is slow to import, and most commands never write
 
-    with h5netcdf.File(path, "w") as file:
+    made = io.BytesIO()
+    with h5netcdf.File(made, "w") as file:
         file.attrs.update(_attributes(exp, data))
         for name, variables in _groups(data).items():
             _write_group(file.create_group(name), variables)
+    return made.getvalue()
 
 
 def _attributes(exp: Experiment, data: RunData) -> dict[str, Any]:

@@ -89,6 +89,16 @@ class Meter:
         self._display.close()
 
 
+class Silent:
+    """A display that shows nothing."""
+
+    def __enter__(self) -> OnProgress:
+        return ignore
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+
 class _Lines:
     def __init__(self, label: str, stream: TextIO) -> None:
         self._label, self._stream, self._tenths = label, stream, 0

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from circuit import measures
 from circuit.errors import ResultsError
-from gpu import folder, provenance
+from gpu import folder, layout
 from gpu.folder import DATA, MANIFEST, SUMMARY, amend_manifest, check_destination
-from gpu.layout import FORMAT, SERIES, RunData, write_data
+from gpu.layout import FORMAT, SERIES, RunData
 from gpu.summary import Summary, summarise
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def write(
 
 def _fill(draft: Path, exp: Experiment, data: RunData, manifest: Mapping[str, Any]) -> None:
     """Write the three files into the draft folder."""
-    write_data(draft / DATA, exp, data)
-    folder.sync(draft / DATA)
+    folder.write_file(draft / DATA, layout.content(exp, data))
     whole = {
         "format": FORMAT,
         "title": exp.title,
@@ -89,11 +88,9 @@ def _fill(draft: Path, exp: Experiment, data: RunData, manifest: Mapping[str, An
         "seed": exp.seed,
         "simulated_s": data.duration,
         "spike_counts": data.spike_counts,
-        "sha256": {DATA: provenance.sha256(draft / DATA)},
-        "config": exp.resolved(),
     }
     folder.write_json(draft / SUMMARY, summarise(Results(draft, whole, {})))
-    folder.write_json(draft / MANIFEST, whole)
+    folder.write_json(draft / MANIFEST, whole | folder.checksums(draft) | {"config": exp.resolved()})
 
 
 @dataclass(frozen=True)
@@ -140,7 +137,7 @@ class Results:
                 "use the version that wrote it (see manifest.json), or run again"
             )
         if verify:
-            folder.verify(path / DATA, manifest)
+            folder.verify(path, manifest)
         return cls(path, manifest, folder.read_json(path / SUMMARY))
 
     @cached_property

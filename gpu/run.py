@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from circuit.errors import RunError
+from circuit.errors import KilledError, RunError, StorageError
 from gpu import progress
 from gpu.build import Build, Index, Variable, environment
 
@@ -62,13 +62,13 @@ def scratch() -> Iterator[Path]:
 
     Raises
     ------
-    RunError
+    StorageError
         If there is no room for it.
     """
     try:
         workdir = Path(tempfile.mkdtemp(prefix="pfc-run-"))
     except OSError as error:
-        raise RunError(f"There is no room for a temporary folder ({error}); set TMPDIR to one with room.") from error
+        raise StorageError(f"There is no room for a temporary folder ({error}); set TMPDIR to another.") from error
     try:
         yield workdir
     finally:
@@ -108,8 +108,11 @@ def execute(
     Raises
     ------
     RunError
-        If a value does not fit the network, the program fails or is killed, results are cut short by a full disk, or a
-        value that is not finite comes out.
+        If a value does not fit the network, the program fails, or a value that is not finite comes out.
+    KilledError
+        If a signal ends the program.
+    StorageError
+        If a full disk cuts values or results short.
     """
     if not duration_s > 0 or not 0 <= seed < 2**32:
         raise RunError(
@@ -120,7 +123,7 @@ def execute(
     try:
         settings = _lay_out(build, arrays, workdir)
     except OSError as error:
-        raise RunError(f"The values of the run could not be written: {error}.{_room(workdir)}") from error
+        raise StorageError(f"The values of the run could not be written: {error}.{_room(workdir)}") from error
     clock.append(time.monotonic())
     command = [*build.command, "--results_dir", "results/", *settings]
     variables = environment() | {"PFC_DURATION": repr(float(duration_s)), "PFC_SEED": str(int(seed))}
@@ -141,7 +144,7 @@ def collect(build: Build, results: Path) -> dict[str, np.ndarray]:
 
     Raises
     ------
-    RunError
+    StorageError
         If a file is missing or does not hold as many values as the program counted.
     """
     outputs = {}
@@ -266,7 +269,7 @@ def _check_end(status: int, interrupted: bool, tail: deque[str]) -> None:
         except ValueError:
             name = str(-status)
         cause = ", perhaps for want of memory" if -status == signal.SIGKILL else ""
-        raise RunError(f"The simulation was killed by signal {name}{cause}.{output}")
+        raise KilledError(f"The simulation was killed by signal {name}{cause}.{output}")
     if status:
         raise RunError(f"The simulation failed with status {status}.{output}")
     if any(COMPLAINTS.match(line) for line in tail):
@@ -279,7 +282,7 @@ def _last_run(results: Path) -> tuple[float, float]:
         loop_s, completed = (results / "last_run_info.txt").read_text().split()
         return float(loop_s), float(completed)
     except (OSError, ValueError):
-        raise RunError(f"The simulation ended but its results were not written in whole.{_room(results)}") from None
+        raise StorageError(f"The simulation ended but its results were not written in whole.{_room(results)}") from None
 
 
 def _check_finite(build: Build, results: Path) -> None:
@@ -299,7 +302,8 @@ def _read(file: Path, dtype: str, count: int) -> np.ndarray:
     expected = count * np.dtype(dtype).itemsize
     found = file.stat().st_size if file.is_file() else 0
     if found != expected:
-        raise RunError(f"The results were cut short: {file.name} has {found} of {expected} bytes.{_room(file.parent)}")
+        told = f"The results were cut short: {file.name} has {found} of {expected} bytes."
+        raise StorageError(told + _room(file.parent))
     return np.fromfile(file, dtype=dtype)
 
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from circuit import columns, draw, equations, signalling
 from circuit.course import Segment, references, segments
-from circuit.errors import RunError
+from circuit.errors import RunError, StorageError
 from circuit.populations import ranges, sizes
 from circuit.schema import fractions
 from gpu import folder, progress, run
@@ -108,7 +108,7 @@ class Store:
                 os.fsync(draft.fileno())
             os.replace(draft.name, file)
         except OSError as error:
-            raise RunError(
+            raise StorageError(
                 f"Segment {number} could not be kept in {self.folder} ({error.strerror or error}). What was done "
                 "before is kept: make room and run again to go on."
             ) from error

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has become of each point of a sweep? Files tell, so the answer survives whoever was working on it.
+
+A point is done when its results folder has its final name, and failed when ``failed/NAME.json`` is there. Who works on
+a batch holds a lock on a byte of ``.claims``; the system drops it when its holder dies in whatever way, on network file
+systems too as far as they know locks. Without locks, two may do a point twice; one of two equal results is kept.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from circuit.errors import ResultsError, StorageError
+from circuit.sweep import name_of
+from gpu import folder
+from gpu.folder import DATA, MANIFEST
+from gpu.plan import Batch, Plan
+
+CLAIMS, FAILED = ".claims", "failed"
+DONE, FAILING, RUNNING, MISSING = "done", "failed", "running", "missing"
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+#: Why a point failed: by itself, so that it will again, or for something around it.
+BY_ITSELF, KILLED = "by itself", "killed"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a point has no results: the sentence, and whether it was `BY_ITSELF` or `KILLED`."""
+
+    point: str
+    sentence: str
+    cause: str
+
+
+class Claims:
+    """The right to work on batches, shared by all processes that work on a sweep; a context manager.
+
+    Each process opens it once: POSIX locks belong to a process, and closing any of its files gives them back.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        try:
+            self._file = (plan.folder / CLAIMS).open("a+b")
+        except OSError as error:
+            raise _refused(plan, error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+
+    def take(self, batch: Batch) -> bool:
+        """Take a batch; False if another process has it."""
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _offset(batch))
+        except OSError as error:
+            return error.errno in NO_LOCKS
+        return True
+
+    def give_back(self, batch: Batch) -> None:
+        """Let others take it again."""
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _offset(batch))
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+
+    def is_taken(self, batch: Batch) -> bool:
+        """Whether another process has the batch, without touching it."""
+        asked = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, _offset(batch), 1, 0)
+        try:
+            answer = fcntl.fcntl(self._file, fcntl.F_GETLK, asked)
+        except OSError as error:
+            if error.errno in NO_LOCKS:
+                return False
+            raise
+        return struct.unpack("hhqqi", answer)[0] != fcntl.F_UNLCK
+
+
+def _offset(batch: Batch) -> int:
+    """Byte that stands for a batch: far apart for different ones, and the same in every plan that has it."""
+    return int(batch.name, 16)
+
+
+def is_done(plan: Plan, point: str) -> bool:
+    """Whether the results of a point are there, as far as a look tells; `check` reads them."""
+    where = plan.results(point)
+    try:
+        manifest = folder.read_json(where / MANIFEST)
+        return manifest["status"] == "complete" and (where / DATA).stat().st_size == manifest["bytes"][DATA]
+    except (ResultsError, OSError, KeyError, TypeError):
+        return False
+
+
+def check(plan: Plan, point: str) -> str | None:
+    """Return what is wrong with the results of a point, None if they are what was written for it."""
+    where = plan.results(point)
+    try:
+        manifest = folder.read_json(where / MANIFEST)
+        folder.verify(where, manifest)
+    except ResultsError as error:
+        return str(error)
+    if name_of(manifest.get("config")) != point:
+        return f"{where} holds the results of another point: give it its own name again, or run the point again"
+    if manifest.get("status") != "complete":
+        return f"{where} holds an interrupted run: run the point again"
+    return None
+
+
+def states(plan: Plan) -> dict[str, str]:
+    """State of each point: `DONE`, `FAILING`, `RUNNING` or `MISSING`."""
+    failed = {failure.point for failure in failures(plan)}
+    found: dict[str, str] = {}
+    with Claims(plan) as claims:
+        for batch in plan.batches:
+            taken = None
+            for point in batch.points:
+                if is_done(plan, point):
+                    found[point] = DONE
+                    continue
+                taken = claims.is_taken(batch) if taken is None else taken
+                found[point] = RUNNING if taken else FAILING if point in failed else MISSING
+    return {point.id: found[point.id] for point in plan.points}
+
+
+def fail(plan: Plan, point: str, sentence: str, cause: str) -> None:
+    """Note that a point failed.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses; the point stays missing.
+    """
+    where, values = plan.folder / FAILED, plan.labels(plan.by_id[point])
+    draft = where / f".{point}.{os.getpid()}"
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        where.mkdir(exist_ok=True)
+        folder.write_json(draft, {"sentence": sentence, "cause": cause, "when": when, "values": values})
+        os.replace(draft, where / f"{point}.json")
+    except OSError as error:
+        raise _refused(plan, error) from error
+
+
+def _refused(plan: Plan, error: OSError) -> StorageError:
+    told = f"{plan.folder} cannot be written to ({error.strerror or error}): free some space or permit writing there"
+    return StorageError(f"{told}, and give the sweep again; it goes on where it stands")
+
+
+def failures(plan: Plan) -> list[Failure]:
+    """What is noted of points that failed and have no results since, in the order of the points."""
+    found = {}
+    for file in (plan.folder / FAILED).glob("*.json"):
+        try:
+            text = folder.read_json(file)
+        except ResultsError as error:
+            text = {"sentence": f"{error}", "cause": KILLED}
+        found[file.stem] = Failure(file.stem, str(text.get("sentence")), str(text.get("cause")))
+    return [found[point.id] for point in plan.points if point.id in found and not is_done(plan, point.id)]
+
+
+def forget(plan: Plan, points: Iterable[str]) -> None:
+    """Take back that these points failed, so that they are run again."""
+    for point in points:
+        (plan.folder / FAILED / f"{point}.json").unlink(missing_ok=True)
