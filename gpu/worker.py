@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -113,12 +114,20 @@ class Worker:
                 if self._left(batch, failed) and claims.take(batch):
                     try:
                         if self._left(batch, failed):  # another may have done it in between
+                            if claims.hold:
+                                self._clear(batch)
                             self._perform(batch)
                     finally:
                         claims.give_back(batch)
 
     def _left(self, batch: Batch, failed: set[str]) -> bool:
         return any(point not in failed and not points.is_done(self.plan, point) for point in batch.points)
+
+    def _clear(self, batch: Batch) -> None:
+        """Remove what others who died at this batch left half written; while it is ours, nobody else writes."""
+        for name in batch.points:
+            for draft in self.plan.results("").glob(f".{name}.*"):
+                shutil.rmtree(draft, ignore_errors=True)
 
     def _perform(self, batch: Batch) -> None:
         self.report(begin=batch.name)
@@ -154,7 +163,9 @@ class Worker:
         program = self._program(tasks[0], columns)
         wanted = [self.plan.results(name) for name in names if not points.is_done(self.plan, name)]
         filled = tasks + [tasks[-1]] * (columns - len(tasks))
+        start = time.monotonic()
         job.run_columns(filled, program, True, self._fraction, wanted)
+        self.say(f"{', '.join(path.name for path in wanted)}: done in {time.monotonic() - start:.1f} s")
         self.report(done=len(wanted))
 
     def _fraction(self, completed: float, elapsed_s: float) -> None:

@@ -38,6 +38,11 @@ def _missing(marker: str) -> str | None:
     return None
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a test of random kills be repeated as it was."""
+    parser.addoption("--kill-seed", type=int, help="seed of the moments and victims in tests/cluster; drawn by default")
+
+
 def pytest_configure() -> None:
     """Hear Ctrl-C, which tests send: a shell that starts us in the background has had it ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
