@@ -75,6 +75,14 @@ def undisturbed(builds: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 
 @pytest.fixture(scope="module")
+def pace(undisturbed: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Seconds that a sweep of three points takes here and now: a fair time between two kills."""
+    begun = time.monotonic()
+    assert said(sweep(tmp_path_factory.mktemp("pace") / "sweep", "1")).returncode == 0
+    return time.monotonic() - begun
+
+
+@pytest.fixture(scope="module")
 def few(undisturbed: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished sweep of six of these points; copy it before damaging it."""
     out = tmp_path_factory.mktemp("few") / "sweep"
@@ -106,7 +114,7 @@ def start(words: Sequence[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
-def test_fifty_kills_at_random_moments_cost_nothing(undisturbed, tmp_path, request):
+def test_fifty_kills_at_random_moments_cost_nothing(undisturbed, pace, tmp_path, request):
     """Driver, worker or simulation, drawn each time; a sweep that ends meanwhile is followed by a new one."""
     seed = request.config.getoption("--kill-seed")
     seed = seed if seed is not None else random.SystemRandom().randrange(10**6)
@@ -117,7 +125,7 @@ def test_fifty_kills_at_random_moments_cost_nothing(undisturbed, tmp_path, reque
         folders.append(out)
         driver = start(sweep(out, "1..20"))
         while killed.total() < KILLS and not (driver.poll() == 0 and set(bits(out)) == set(undisturbed)):
-            time.sleep(draw.uniform(0.2, 2.5))
+            time.sleep(draw.uniform(0, pace))
             kind = draw.choice(["driver", "worker", "simulation"])
             if victims := processes(out)[kind]:
                 with contextlib.suppress(ProcessLookupError):

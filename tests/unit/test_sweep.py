@@ -130,8 +130,8 @@ WRONG = {
     "range backwards": ("sweep: {axes: {seed: 3..1}}", (), "sweep.axes.seed: needs a list of values"),
     "unknown axis": ("sweep: {axes: {drug.doze: [1 mg/kg]}}", (), "drug.doze: unknown key; did you mean 'drug.dose'?"),
     "wrong value": (
-        "sweep:\n  axes:\n    drug.concentration: [1 uM, 3 mg]", (),
-        "x.yaml:4:31: drug.concentration: needs a number and one of uM, nM, mM",
+        "seed: 1\nsweep:\n  axes:\n    network.num_neurons: [1000, 12 mV]", (),
+        "x.yaml:5:33: network.num_neurons: needs a whole number; found '12 mV'",
     ),
     "range without count": (
         f"sweep: {{axes: {{{TONIC}: {{from: 1 nS, to: 2 nS}}}}}}", (), "count: needs a whole number of at least 2",
