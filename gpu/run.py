@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from circuit.errors import KilledError, RunError, StorageError
-from gpu import progress
+from gpu import progress, signals
 from gpu.build import Build, Index, Variable, environment
 
 TAIL_LINES = 20
@@ -215,17 +215,18 @@ def _simulate(command: list[str], workdir: Path, variables: dict[str, str], on_p
     signal means "at once, without results".
     """
     try:
-        process = subprocess.Popen(
-            command,
-            cwd=workdir,
-            env=variables,
-            process_group=0,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
+        with signals.kept_from_children():
+            process = subprocess.Popen(
+                command,
+                cwd=workdir,
+                env=variables,
+                process_group=0,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            )
     except OSError as error:
         raise RunError(
             f"{command[0]} could not be started ({error.strerror}). Remove its folder, so that it is built again."
