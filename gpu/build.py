@@ -248,18 +248,18 @@ def _build(request: dict[str, Any], device: Device, folder: Path, on_progress: p
 
 def _compile(folder: Path, log: TextIO, on_progress: progress.OnProgress) -> int:
     """Run ``gpu.compile`` in `folder`, in a process group of its own so that it ends as a whole; return its status."""
-    with signals.kept_from_children():
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gpu.compile"],
-            cwd=folder,
-            env=environment(),
-            process_group=0,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gpu.compile"],
+        cwd=folder,
+        env=environment(),
+        process_group=0,
+        preexec_fn=signals.for_children(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
     status = None
     try:
         log.writelines(progress.follow(process.stdout, on_progress))

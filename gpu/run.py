@@ -215,18 +215,18 @@ def _simulate(command: list[str], workdir: Path, variables: dict[str, str], on_p
     signal means "at once, without results".
     """
     try:
-        with signals.kept_from_children():
-            process = subprocess.Popen(
-                command,
-                cwd=workdir,
-                env=variables,
-                process_group=0,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-            )
+        process = subprocess.Popen(
+            command,
+            cwd=workdir,
+            env=variables,
+            process_group=0,
+            preexec_fn=signals.for_children(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
     except OSError as error:
         raise RunError(
             f"{command[0]} could not be started ({error.strerror}). Remove its folder, so that it is built again."

@@ -154,7 +154,11 @@ class Worker:
         program = self._program(tasks[0], columns)
         wanted = [self.plan.results(name) for name in names if not points.is_done(self.plan, name)]
         filled = tasks + [tasks[-1]] * (columns - len(tasks))
-        job.run_columns(filled, program, True, self._fraction, wanted)
+        try:
+            job.run_columns(filled, program, True, self._fraction, wanted)
+        except KilledError:
+            signals.outlive()
+            raise
         self.report(done=len(wanted))
 
     def _fraction(self, completed: float, elapsed_s: float) -> None:
