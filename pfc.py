@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -208,11 +208,11 @@ def sweep(
     """
     from circuit.sweep import expand
 
+    request = _request(slurm, workers, device, wanted)
     asked = expand(config, overrides, vary)
     from gpu import job, plan, points, status
     from gpu.slurm_jobs import make_folder
 
-    request = _request(slurm, workers, device, wanted)
     out = out or _new_folder(config)
     chosen = _nodes(request) if request else job.choose(device, _say)
     columns = columns or chosen.columns
@@ -228,9 +228,10 @@ def sweep(
         make_folder(planned)
         click.echo(f"Planned {len(planned.points)} points in {len(planned.batches)} batches: {out}")
         return
-    points.forget(planned, [failure.point for failure in points.failures(planned) if failure.cause == points.KILLED])
+    again = [failure.point for failure in points.failures(planned) if failure.cause == points.KILLED]
+    points.forget(planned, again)
     if request:
-        _submit(planned, request)
+        _submit(planned, request, again)
     else:
         _do(planned, chosen, workers)
 
@@ -256,10 +257,10 @@ def _nodes(request: Request) -> Device:
     return slurm.nodes(request)
 
 
-def _submit(planned: Plan, request: Request) -> None:
+def _submit(planned: Plan, request: Request, again: Sequence[str]) -> None:
     from gpu import slurm
 
-    click.echo("\n".join([*slurm.submit(planned, request), f"Sweep: {planned.folder}"]))
+    click.echo("\n".join([*slurm.submit(planned, request, again), f"Sweep: {planned.folder}"]))
 
 
 def _show_script(planned: Plan, request: Request, first: str) -> None:
@@ -353,12 +354,13 @@ def retry(folder: Path, device: str, workers: int | None, local: bool) -> None:
 
     planned = Plan.read(folder)
     jobs = slurm_jobs.noted(planned)
-    points.forget(planned, [failure.point for failure in points.failures(planned)])
+    again = [failure.point for failure in points.failures(planned)]
+    points.forget(planned, again)
     points.discard(planned, status.damaged(planned))
     if jobs and not local:
         from gpu.slurm import Request
 
-        _submit(planned, Request.of(jobs[-1].options))
+        _submit(planned, Request.of(jobs[-1].options), again)
     else:
         _do(planned, job.choose(device, _say), workers)
 

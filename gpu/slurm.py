@@ -16,7 +16,7 @@ import shutil
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -259,8 +259,15 @@ def shares(batches: Sequence[Batch], request: Request) -> list[tuple[Batch, ...]
     return [tuple(batches[number::count]) for number in range(count)]
 
 
-def submit(plan: Plan, request: Request) -> list[str]:
+def submit(plan: Plan, request: Request, again: Collection[str] = ()) -> list[str]:
     """Submit what is missing of a sweep and in no task yet; return lines that tell what was done.
+
+    Parameters
+    ----------
+    plan : Plan
+    request : Request
+    again : collection of str
+        Points that failed and shall be run again: a task that is under way has passed over them.
 
     Raises
     ------
@@ -273,7 +280,7 @@ def submit(plan: Plan, request: Request) -> list[str]:
             "cluster. --dry-run prints a job script without them; without --slurm, the sweep runs on this machine."
         )
     with _locked(plan):  # two that submit one sweep at a time do not submit its points twice
-        batches, lines = _to_submit(plan)
+        batches, lines = _to_submit(plan, again)
         if not batches:
             return lines
         check_memory(plan, batches, request)
@@ -295,12 +302,12 @@ def _locked(plan: Plan) -> Iterator[None]:
         raise StorageError(f"{file} cannot be written or locked ({error.strerror or error}).") from error
 
 
-def _to_submit(plan: Plan) -> tuple[list[Batch], list[str]]:
+def _to_submit(plan: Plan, again: Collection[str]) -> tuple[list[Batch], list[str]]:
     """Return the batches that nobody is at or is going to be at, and lines that tell why others are not among them."""
     found = points.states(plan)
     jobs = slurm_jobs.noted(plan)
     answer = slurm_jobs.ask(jobs)
-    others = slurm_jobs.under_way(jobs, answer)
+    others = slurm_jobs.under_way(jobs, answer) - {b.name for b in plan.batches if not set(again).isdisjoint(b.points)}
     lines = []
     if answer.trouble:
         lines.append(f"Slurm could not be asked about earlier jobs ({answer.trouble}); their points may come twice.")

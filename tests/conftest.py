@@ -79,7 +79,9 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """
     with pytest.MonkeyPatch.context() as environment:
         if not os.environ.get("PFC_CACHE"):
-            environment.setenv("PFC_CACHE", str(_shared(tmp_path_factory) / "builds"))
+            cache = _shared(tmp_path_factory) / "builds"
+            cache.mkdir(exist_ok=True)
+            environment.setenv("PFC_CACHE", str(cache))
         yield Path(os.environ["PFC_CACHE"])
 
 

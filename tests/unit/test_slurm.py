@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import pfc
 from circuit.errors import UserError
@@ -167,6 +168,16 @@ def test_what_is_under_way_is_not_submitted_again(planned: Plan, fake: Fake) -> 
     assert planned.batches[0].name not in {name for task in job.tasks for name in task}
 
 
+def test_a_failed_point_is_submitted_again_though_its_task_is_under_way(planned: Plan, fake: Fake) -> None:
+    submitted(planned, 0, 1)
+    fake("sacct", "12_0|RUNNING\n12_1|RUNNING\n")
+    fake("squeue", "12_0|RUNNING\n12_1|RUNNING\n")
+    fake("srun")
+    fake("sbatch", "Submitted batch job 20\n")
+    slurm.submit(planned, Request(parts=1), [planned.batches[1].name])
+    assert slurm_jobs.noted(planned)[-1].tasks == (tuple(batch.name for batch in planned.batches[1:]),)
+
+
 def test_the_job_says_what_was_asked(planned: Plan, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     fake("srun")
     fake("sbatch", "Submitted batch job 20\n")
@@ -272,12 +283,19 @@ def test_a_batch_that_does_not_fit_is_told(planned: Plan, fake: Fake) -> None:
     (["--slurm", "--slurm-option", "x"], "--slurm-option 'x': needs key=value"),
 ])  # fmt: skip
 def test_the_command_line_answers_a_mistake_in_a_sentence(tmp_path: Path, arguments: list[str], sentence: str) -> None:
-    words = ["sweep", str(SMOKE), "--vary", "seed=1,2", "--out", str(tmp_path / "s"), *arguments]
+    out = tmp_path / "s"
+    said = CliRunner().invoke(pfc.cli, ["sweep", str(SMOKE), "--vary", "seed=1,2", "--out", str(out), *arguments])
+    assert isinstance(said.exception, UserError)
+    assert str(said.exception).startswith(sentence)
+    assert not out.exists()
+
+
+def test_a_mistake_ends_with_status_2(tmp_path: Path) -> None:
+    words = ["sweep", str(SMOKE), "--out", str(tmp_path / "s"), "--slurm", "--time", "soon"]
     said = subprocess.run([sys.executable, str(ROOT / "pfc.py"), *words], capture_output=True, text=True, check=False)
     assert said.returncode == 2
-    assert said.stderr.startswith(sentence)
+    assert said.stderr.startswith("--time soon: needs")
     assert said.stderr.count("\n") == 1
-    assert not (tmp_path / "s").exists()
 
 
 def test_notes_that_are_damaged_are_told(planned: Plan) -> None:
