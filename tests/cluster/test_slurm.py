@@ -40,10 +40,11 @@ PATIENCE = 240.0
 
 @dataclass(frozen=True)
 class Box:
-    """A cluster, the environment that finds it, and checksums of the points of a sweep that nothing disturbed."""
+    """A cluster, the environment that finds it, a sweep that nothing disturbed, and checksums of its points."""
 
     folder: Path
     env: dict[str, str]
+    local: Path
     wanted: dict[str, str]
 
     def call(self, *words: object, check: bool = True, **env: str) -> str:
@@ -130,7 +131,7 @@ def box(builds: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]
             _slurmbox("stop", folder / "box", env)
             pytest.skip(f"no cluster could be started here: {trouble}")
         try:
-            yield Box(folder, env, bits(local))
+            yield Box(folder, env, local, bits(local))
         finally:
             _slurmbox("stop", folder / "box", env)
 
@@ -172,7 +173,7 @@ class Limited:
 def limited(box: Box) -> Limited:
     """Submitted first and looked at late: a time limit of one minute ends a job after about 84 s."""
     found = Limited(box.folder / "limited", box.folder / "limited-plain", "")
-    said = box.sweep(found.out, "--parts", 1, "--time", 1, pause=11)
+    said = box.sweep(found.out, "--parts", 1, "--time", 1, pause=7)
     assert f"{COUNT} points in 1 tasks" in said
     job = box.by_hand(found.plain, "--parts", 1, "--time", 1, pause=18)
     return Limited(found.out, found.plain, job)
@@ -193,6 +194,11 @@ def test_an_array_with_gpus_ends_complete(box: Box, tmp_path: Path) -> None:
     log = next((out / "slurm").glob("*_0_0_log.err")).read_text()
     assert "C++, as asked" in log
     assert not list((box.folder / "home").rglob("*"))
+
+
+@pytest.mark.skip(reason="the labelled dataset of a sweep is not written in this branch")
+def test_the_labelled_dataset_is_the_same_as_here(box: Box, tmp_path: Path) -> None:
+    """To be completed where sweep.nc is collected: compare it with that of `box.local`."""
 
 
 def test_a_cancelled_sweep_is_submitted_again(box: Box, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 import pfc
 from circuit.errors import UserError
 from circuit.sweep import Sweep, expand
-from gpu import plan, points, slurm, slurm_jobs
+from gpu import build, plan, points, slurm, slurm_jobs
 from gpu.plan import Plan
 from gpu.slurm import Part, Request
 
@@ -342,3 +342,11 @@ def test_a_part_is_plain_data_and_stops_its_worker(planned: Plan) -> None:
     part.checkpoint()
     assert part._asked.number is not None
     assert json.dumps(Request(extra=("a=b",)).options())
+
+
+def test_what_a_task_starts_leaves_the_home_folder_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PFC_CACHE", "/cache")
+    monkeypatch.delenv("MPLCONFIGDIR", raising=False)
+    assert build.environment()["MPLCONFIGDIR"] == "/cache/matplotlib"
+    monkeypatch.setenv("MPLCONFIGDIR", "/own")
+    assert build.environment()["MPLCONFIGDIR"] == "/own"
