@@ -110,5 +110,10 @@ stop)
   stop_pid "$D/run/slurmd.pid"; stop_pid "$D/run/slurmctld.pid"; stop_pid "$D/run/slurmdbd.pid"
   [ -S "$D/run/db.sock" ] && mariadb-admin --no-defaults -u root -S "$D/run/db.sock" shutdown 2>/dev/null || true
   stop_pid "$D/run/munged.pid"
+  # A step that was under way asks for ever to be heard, and its slurmd waits for it.
+  for p in /proc/[0-9]*; do
+    case $(cat "$p/comm" 2>/dev/null) in slurmd|slurmstepd) ;; *) continue ;; esac
+    if tr '\0' '\n' 2>/dev/null <"$p/environ" | grep -qx "SLURM_CONF=$SLURM_CONF"; then kill -KILL "${p#/proc/}" || true; fi
+  done
   ;;
 esac
