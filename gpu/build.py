@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from circuit.errors import BuildError
-from gpu import progress, toolchain
-from gpu.cache import locked
+from gpu import progress, signals, toolchain
+from gpu.cache import cache_folder, locked
 from gpu.devices import Device
 
 if TYPE_CHECKING:
@@ -198,9 +198,13 @@ def structure_hash(structure: DataclassInstance, device: Device, model: str = MO
 
 
 def environment() -> dict[str, str]:
-    """Return the environment for our own subprocesses: in it, they find our packages from any folder."""
+    """Return the environment for our own subprocesses: in it, they find our packages from any folder.
+
+    Brian2 imports Matplotlib, which would write to the home folder; on the nodes of a cluster there may be none.
+    """
     path = (str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH"))
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path)), "PYTHONUNBUFFERED": "1"}
+    own = {"PYTHONPATH": os.pathsep.join(filter(None, path)), "PYTHONUNBUFFERED": "1"}
+    return {"MPLCONFIGDIR": str(cache_folder() / "matplotlib")} | os.environ | own
 
 
 def _is_whole(folder: Path) -> bool:
@@ -253,6 +257,7 @@ def _compile(folder: Path, log: TextIO, on_progress: progress.OnProgress) -> int
         cwd=folder,
         env=environment(),
         process_group=0,
+        preexec_fn=signals.for_children(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

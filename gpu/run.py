@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from circuit.errors import KilledError, RunError, StorageError
-from gpu import progress
+from gpu import progress, signals
 from gpu.build import Build, Index, Variable, environment
 
 TAIL_LINES = 20
@@ -253,6 +253,7 @@ def _simulate(command: list[str], workdir: Path, variables: dict[str, str], on_p
             cwd=workdir,
             env=variables,
             process_group=0,
+            preexec_fn=signals.for_children(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

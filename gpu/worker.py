@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 from circuit import network
 from circuit.errors import BuildError, KilledError, StorageError, UserError
-from gpu import build, job, points, progress
+from gpu import build, job, points, progress, signals
 from gpu.devices import Device
 from gpu.job import Task
 from gpu.plan import Batch, Plan
@@ -164,7 +164,11 @@ class Worker:
         wanted = [self.plan.results(name) for name in names if not points.is_done(self.plan, name)]
         filled = tasks + [tasks[-1]] * (columns - len(tasks))
         start = time.monotonic()
-        job.run_columns(filled, program, True, self._fraction, wanted)
+        try:
+            job.run_columns(filled, program, True, self._fraction, wanted)
+        except KilledError:
+            signals.outlive()
+            raise
         self.say(f"{', '.join(path.name for path in wanted)}: done in {time.monotonic() - start:.1f} s")
         self.report(done=len(wanted))
 
@@ -217,7 +221,8 @@ class Counted:
 
 def wait_for_end(stopped: Stopped) -> None:
     """In a Slurm job that is asked to end, wait until it is ended: only then is it put back into the queue."""
-    if "SLURM_JOB_ID" in os.environ and stopped.number == signal.SIGTERM:
+    if signals.IN_SLURM in os.environ and stopped.number == signal.SIGTERM:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Slurm may say it again
         while True:
             signal.pause()
 
