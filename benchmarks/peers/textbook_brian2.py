@@ -17,6 +17,7 @@ the blocker and knock-downs are not in it.
 
     textbook_brian2.py build FOLDER --cells 2000 --seconds 1     generate and compile
     textbook_brian2.py run FOLDER                                run it once, with noise of its own
+    textbook_brian2.py interpret FOLDER --cells 1000             run it with NumPy, for tests; leaves state.npz
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ from circuit.potency import K_Mg_zero, k_off
 from circuit.subunits import CLASSES, TAGS
 
 RESULTS = "build.json"
+#: What of the cells is looked at in the end.
+STATE = ["v", "v_d", "g_NMDA"]
 
 #: Adaptive exponential integrate-and-fire soma.
 SOMA = """
@@ -353,7 +356,7 @@ def build(folder: Path, cells: int, seconds: float, seed: int, threads: int, gat
         "seconds": seconds,
         "seed": seed,
         "spikes": {name: file_of(monitor.variables["N"]) for name, monitor in spikes.items()},
-        "state": [file_of(groups[name].variables[v]) for name in POPULATIONS for v in ("v", "v_d", "g_NMDA")],
+        "state": [file_of(groups[name].variables[v]) for name in POPULATIONS for v in STATE],
         "num_synapses": sum(edges["i"].size for edges in common.pathways(exp, draw.arrays(exp)).values()),
         "construct_s": round(constructed - start, 4),
         "build_s": round(time.monotonic() - constructed, 4),
@@ -384,10 +387,21 @@ def run(folder: Path) -> None:
     )
 
 
+def interpret(folder: Path, exp: Experiment, gate: str, noise: str) -> None:
+    """Run with NumPy, without compiling; write spikes and final state by "population.variable", SI units."""
+    b2.prefs.codegen.target = "numpy"
+    network, groups, spikes = make(exp, gate, noise)
+    network.run(exp.duration.si * second)
+    state = {name: group.get_states(STATE) for name, group in groups.items()}
+    found = {f"{name}.{key}": np.asarray(state[name][key]) for name in POPULATIONS for key in STATE}
+    found |= {f"{name}.num_spikes": np.asarray(monitor.num_spikes) for name, monitor in spikes.items()}
+    np.savez(folder / "state.npz", **found)
+
+
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("do", choices=["build", "run"])
+    parser.add_argument("do", choices=["build", "run", "interpret"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cells", type=int, default=2000)
     parser.add_argument("--seconds", type=float, default=1.0, help="biological time")
@@ -395,11 +409,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="of OpenMP")
     parser.add_argument("--gate", choices=["clock", "event"], default="clock", help="how the NMDA gate is integrated")
     parser.add_argument("--noise", choices=["xi", "regular"], default="xi", help="xi each step, or once a millisecond")
+    parser.add_argument("--set", action="append", default=[], help="a setting, for interpret alone")
     asked = parser.parse_args()
     if asked.do == "build":
         build(asked.folder, asked.cells, asked.seconds, asked.seed, asked.threads, asked.gate, asked.noise)
-    else:
+    elif asked.do == "run":
         run(asked.folder)
+    else:
+        exp = common.experiment(asked.cells, asked.seconds, asked.seed, overrides=asked.set)
+        interpret(asked.folder, exp, asked.gate, asked.noise)
 
 
 if __name__ == "__main__":
