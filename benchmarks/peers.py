@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
 
 from figures import style  # noqa: E402
 from gpu import provenance  # noqa: E402
@@ -90,14 +91,14 @@ ALL = (
     Program("nest-2", "NEST with NMDA, 2 threads", "nest", ("--model", "aeif_cond_beta_multisynapse"), 2, 1, "ours-2"),
 )
 NAMES = {program.name: program for program in ALL}
-#: Of the figure, by what is before "-2": colour, marker.
+#: Of the figure, by what is before "-2": colour, marker, words.
 LOOKS = {
-    "ours": (style.COLORS["PYR"], "o"),
-    "ours-single": (style.COLORS["SST"], "D"),
-    "events": (style.COLORS["VIP"], "s"),
-    "textbook": (style.COLORS["PV"], "^"),
-    "nest-exp": (style.BASELINE, "v"),
-    "nest": (style.INK, "P"),
+    "ours": (style.COLORS["PYR"], "o", "this program,\ndouble precision"),
+    "ours-single": (style.COLORS["SST"], "D", "this program,\nsingle precision"),
+    "events": (style.COLORS["VIP"], "s", "Brian2, NMDA gate\nevent-driven"),
+    "textbook": (style.COLORS["PV"], "^", "Brian2, textbook"),
+    "nest-exp": (style.BASELINE, "v", "NEST, AdEx with\nAMPA and GABA"),
+    "nest": (style.INK, "P", "NEST, AdEx with\nAMPA, NMDA and GABA"),
 }
 
 
@@ -277,10 +278,10 @@ def markdown(lines: Sequence[dict]) -> str:
 
 
 @style.styled
-def figure(lines: Sequence[dict]):  # noqa: ANN201  # matplotlib's Figure
+def figure(lines: Sequence[dict]) -> Figure:
     """Draw seconds per biological second against cells, one panel for each number of cores."""
     cores = sorted({line["cores"] for line in lines})
-    picture = style.new_figure(style.SINGLE_COLUMN_MM if len(cores) == 1 else style.DOUBLE_COLUMN_MM, 82)
+    picture = style.new_figure(120 if len(cores) == 1 else style.DOUBLE_COLUMN_MM, 80)
     panels = picture.subplots(1, len(cores), sharey=True, squeeze=False)[0]
     for panel, number in zip(panels, cores, strict=True):
         for program in ALL:
@@ -289,6 +290,8 @@ def figure(lines: Sequence[dict]):  # noqa: ANN201  # matplotlib's Figure
                 _curve(panel, program, own)
         _finish(panel, number, sorted({line["cells"] for line in lines}))
     panels[0].set_ylabel("computing time per biological second (s)")
+    handles, labels = panels[0].get_legend_handles_labels()
+    picture.legend(handles[::-1], labels[::-1], loc="outside right upper", labelspacing=0.9)
     for panel, name in zip(panels, "ab", strict=False):
         if len(cores) > 1:
             style.letter(panel, name)
@@ -296,7 +299,7 @@ def figure(lines: Sequence[dict]):  # noqa: ANN201  # matplotlib's Figure
 
 
 def _curve(panel: Any, program: Program, lines: Sequence[dict]) -> None:
-    color, marker = LOOKS[program.name.removesuffix("-2")]
+    color, marker, words = LOOKS[program.name.removesuffix("-2")]
     cells = [line["cells"] for line in lines]
     middle, low, high = zip(*(line["cost"] for line in lines), strict=True)
     spread = np.abs(np.array([low, high]) - middle)
@@ -311,7 +314,7 @@ def _curve(panel: Any, program: Program, lines: Sequence[dict]) -> None:
         markerfacecolor=color if is_ours else "white",
         linewidth=1.4 if is_ours else 1.0,
         elinewidth=0.6,
-        label=program.label.partition(", 2 ")[0],
+        label=words,
     )
 
 
@@ -326,10 +329,7 @@ def _finish(panel: Any, number: int, sizes: Sequence[int]) -> None:
     panel.annotate("real time", (1, 1), xycoords=("axes fraction", "data"), xytext=(-2, 2), ha="right",
                    textcoords="offset points", color=style.BASELINE, fontsize=6.5)  # fmt: skip
     panel.set_xlabel("cells")
-    words = "one core" if number == 1 else f"{number} cores: ours {number} runs at a time, the others {number} threads"
-    panel.set_title(words)
-    handles, labels = panel.get_legend_handles_labels()
-    panel.legend(handles[::-1], labels[::-1], loc="upper left")
+    panel.set_title("one core" if number == 1 else "two cores (ours as two runs)")
 
 
 def nest_version(python: str) -> str | None:

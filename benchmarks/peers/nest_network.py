@@ -29,9 +29,10 @@ TYPICAL_V = -0.060
 #: Hz. Each cell's own Poisson train of afferent AMPA; as irregular over 20 ms as our afferent conductance.
 BACKGROUND_RATE = 100.0
 #: By NEST's model, mean conductance of the background over our mean afferent AMPA conductance, so that rates are ours.
-#: nest_tune.py found them at 1,000 cells; in-degrees do not change with size, nor do these.
+#: nest_tune.py found them at 1,000 cells (SST of the first then 5 % less, after runs at 2,000); in-degrees do not
+#: change with size, nor do these.
 BACKGROUND = {
-    "aeif_cond_beta_multisynapse": {"PYR": 1.061, "PV": 1.493, "SST": 2.169, "VIP": 1.169},
+    "aeif_cond_beta_multisynapse": {"PYR": 1.061, "PV": 1.493, "SST": 2.06, "VIP": 1.169},
     "aeif_cond_exp": {"PYR": 1.074, "PV": 1.682, "SST": 4.795, "VIP": 1.544},
 }
 #: ms. Brief, as our synapses rise at once; NEST's beta functions need one.
