@@ -244,7 +244,7 @@ def _line(program: Program, own: Sequence[dict], others: Sequence[dict]) -> dict
     paired = {row["repeat"]: row["per_biological_second_s"] for row in others if row["program"] == program.reference}
     ratios = [row["per_biological_second_s"] / paired[row["repeat"]] for row in own if row["repeat"] in paired]
     rates = {name: mean(row["rates_hz"][name] for row in own) for name in POPULATIONS}
-    ours = [row["rates_hz"] for row in others if row["program"] == "ours"]
+    ours = [row["rates_hz"] for row in others if row["program"] in ("ours", program.reference)]
     beside = {name: (rates[name], mean(row[name] for row in ours)) for name in POPULATIONS} if ours else {}
     return {
         "cells": own[0]["cells"],
@@ -284,14 +284,15 @@ def figure(lines: Sequence[dict]) -> Figure:
     picture = style.new_figure(120 if len(cores) == 1 else style.DOUBLE_COLUMN_MM, 80)
     panels = picture.subplots(1, len(cores), sharey=True, squeeze=False)[0]
     for panel, number in zip(panels, cores, strict=True):
+        _axes(panel, number, sorted({line["cells"] for line in lines}))
         for program in ALL:
             own = [line for line in lines if line["program"] == program.name and line["cores"] == number]
             if own:
                 _curve(panel, program, own)
-        _finish(panel, number, sorted({line["cells"] for line in lines}))
     panels[0].set_ylabel("computing time per biological second (s)")
-    handles, labels = panels[0].get_legend_handles_labels()
-    picture.legend(handles[::-1], labels[::-1], loc="outside right upper", labelspacing=0.9)
+    shown = {label: curve for panel in panels for curve, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    words = [words for _, _, words in reversed(LOOKS.values()) if words in shown]
+    picture.legend([shown[one] for one in words], words, loc="outside right upper", labelspacing=0.9)
     for panel, name in zip(panels, "ab", strict=False):
         if len(cores) > 1:
             style.letter(panel, name)
@@ -318,13 +319,12 @@ def _curve(panel: Any, program: Program, lines: Sequence[dict]) -> None:
     )
 
 
-def _finish(panel: Any, number: int, sizes: Sequence[int]) -> None:
+def _axes(panel: Any, number: int, sizes: Sequence[int]) -> None:
+    panel.set_xlim(sizes[0] / 1.3, sizes[-1] * 1.3)
     panel.set_xscale("log")
     panel.set_yscale("log")
     panel.set_xticks(sizes, [f"{size / 1000:g}k" for size in sizes])
     panel.minorticks_off()
-    if len(sizes) > 1:
-        panel.set_xlim(sizes[0] / 1.3, sizes[-1] * 1.3)
     panel.axhline(1, color=style.FAINT, linewidth=0.6, zorder=0)
     panel.annotate("real time", (1, 1), xycoords=("axes fraction", "data"), xytext=(-2, 2), ha="right",
                    textcoords="offset points", color=style.BASELINE, fontsize=6.5)  # fmt: skip
