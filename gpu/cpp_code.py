@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What do we change in the C++ project that Brian2 writes, and why?
+
+Each revision is a function from sources to sources, and its docstring is the reason; docs/performance.md has what each
+gains. None changes what is computed but for rounding. A revision finds exactly the text it expects or stops the build,
+so that another Brian2 cannot be changed by half.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+Sources = dict[str, str]
+"""The text of every file of the project that is compiled or included, by its path in it."""
+
+DURATION = 'std::stod(std::getenv("PFC_DURATION"))'
+SEED = 'brian::_random_generators[0].seed(std::stoul(std::getenv("PFC_SEED")));'
+MAIN, MAKEFILE = "main.cpp", "makefile"
+#: What is done once, before and after the loop: most of the text, and nothing of the time.
+SETUP = ("objects", "main", "run")
+
+
+
+def revise(folder: Path) -> None:
+    """Revise the project in `folder`, before it is compiled.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    RuntimeError
+        If a file does not hold what Brian2 2.10 writes.
+    """
+    paths = [path for path in folder.rglob("*") if path.suffix in (".cpp", ".h") or path.name == MAKEFILE]
+    sources = {str(path.relative_to(folder)): path.read_text() for path in sorted(paths)}
+    written = dict(sources)
+    for revision in REVISIONS:
+        sources = revision(sources)
+    for name, text in sources.items():
+        if text != written.get(name):
+            (folder / name).write_text(text)
+
+
+def duration_at_run_time(sources: Sources) -> Sources:
+    """The duration comes from the environment: one program serves every length."""
+    return _edit(sources, MAIN, (r"(\w+)\.run\(1\.0, ", rf"\1.run({DURATION}, "))
+
+
+def clocks_that_meet(sources: Sources) -> Sources:
+    """Clocks that tick at once do so after any time.
+
+    They are apart by rounding, after 64 s by more than Brian2 takes for the same time; then it does the two parts of a
+    step one after the other.
+    """
+    return _edit(sources, "network.cpp", (r"#define Clock_epsilon 1e-14", "#define Clock_epsilon 1e-9"))
+
+
+def time_asked_once_a_step(sources: Sources) -> Sources:
+    """The time of day, for reports of progress, is asked once a step and not before each of some twenty functions."""
+    asking = r"(            if \(report_func\)\n            \{.*?\n            \}\n)"
+    loop = r"(        for\(size_t i=0; i<objects\.size\(\); i\+\+\)\n        \{\n)"
+    return _edit(sources, "network.cpp", (loop + asking, r"\2\1"))
+
+
+def setup_without_optimisation(sources: Sources) -> Sources:
+    """Half of the compile time is one file that reads and writes arrays by name, once a run."""
+    rule = " ".join(f"{name}.o" for name in SETUP) + ": override OPTIMISATIONS += -O0\n\n%.o : %.cpp"
+    return _edit(sources, MAKEFILE, (r"%\.o : %\.cpp", rule))
+
+
+REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
+    duration_at_run_time,
+    clocks_that_meet,
+    time_asked_once_a_step,
+    setup_without_optimisation,
+)
+
+
+def _edit(sources: Sources, name: str, *changes: tuple[str, str]) -> Sources:
+    """Make each change, (pattern, replacement), at the one place of the file where it belongs."""
+    text = sources[name]
+    for pattern, new in changes:
+        text, count = re.subn(pattern, new, text, flags=re.DOTALL)
+        if count != 1:
+            raise RuntimeError(f"{name} holds {pattern!r} {count} times, not once; is this another Brian2?")
+    return sources | {name: text}
