@@ -2,8 +2,8 @@
 """What do we change in the C++ project that Brian2 writes, and why?
 
 Each revision is a function from sources to sources, and its docstring is the reason; docs/performance.md has what each
-gains. None changes what is computed but for rounding. A revision finds exactly the text it expects or stops the build,
-so that another Brian2 cannot be changed by half.
+gains. None changes what is computed but for rounding, and `noise_by_the_array` for which random numbers a seed gives. A
+revision finds exactly the text it expects or stops the build, so that another Brian2 cannot be changed by half.
 """
 
 from __future__ import annotations
@@ -15,12 +15,17 @@ from pathlib import Path
 Sources = dict[str, str]
 """The text of every file of the project that is compiled or included, by its path in it."""
 
+NOISE = Path(__file__).with_name("cpp_noise.h")
 DURATION = 'std::stod(std::getenv("PFC_DURATION"))'
-SEED = 'brian::_random_generators[0].seed(std::stoul(std::getenv("PFC_SEED")));'
+SEED = (
+    'brian::_random_generators[0].seed(std::stoul(std::getenv("PFC_SEED")));\n'
+    'pfc::noise.seed(std::stoul(std::getenv("PFC_SEED")));'
+)
 MAIN, MAKEFILE = "main.cpp", "makefile"
 #: What is done once, before and after the loop: most of the text, and nothing of the time.
 SETUP = ("objects", "main", "run")
 
+_LOOP = "for(int _idx=0; _idx<_N; _idx++)\n"
 
 
 def revise(folder: Path) -> None:
@@ -72,11 +77,32 @@ def setup_without_optimisation(sources: Sources) -> Sources:
     return _edit(sources, MAKEFILE, (r"%\.o : %\.cpp", rule))
 
 
+def noise_by_the_array(sources: Sources) -> Sources:
+    """Random numbers of a loop are drawn before it (gpu/cpp_noise.h), each call in the loop with its own part of them.
+
+    As written, every call moves one Mersenne twister on, and no loop that draws is vectorised.
+    """
+    for name in _code_objects(sources, _LOOP):
+        for call, kind in (("_randn(_vectorisation_idx)", "normal"), ("_rand(_vectorisation_idx)", "uniform")):
+            head, loop, body = sources[name].partition(_LOOP)
+            pieces = body.split(call)
+            if len(pieces) == 1:
+                continue
+            drawn = [f"_{kind}[{n}*static_cast<size_t>(_N) + _idx]" for n in range(len(pieces) - 1)]
+            body = "".join(part + value for part, value in zip(pieces, [*drawn, ""], strict=True))
+            number = f"const float* const _{kind} = pfc::noise.{kind}({len(drawn)}*static_cast<size_t>(_N));\n    "
+            sources = sources | {name: f'#include "{NOISE.name}"\n{head}{number}{loop}{body}'}
+    return _edit(sources, MAIN, (r'(?=#include "objects\.h")', f'#include "{NOISE.name}"\n')) | {
+        NOISE.name: NOISE.read_text()
+    }
+
+
 REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
     duration_at_run_time,
     clocks_that_meet,
     time_asked_once_a_step,
     setup_without_optimisation,
+    noise_by_the_array,
 )
 
 
@@ -88,3 +114,8 @@ def _edit(sources: Sources, name: str, *changes: tuple[str, str]) -> Sources:
         if count != 1:
             raise RuntimeError(f"{name} holds {pattern!r} {count} times, not once; is this another Brian2?")
     return sources | {name: text}
+
+
+def _code_objects(sources: Sources, content: str) -> list[str]:
+    """Return the code objects that hold a text."""
+    return [name for name, text in sources.items() if name.startswith("code_objects/") and content in text]
