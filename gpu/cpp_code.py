@@ -15,6 +15,7 @@ from pathlib import Path
 Sources = dict[str, str]
 """The text of every file of the project that is compiled or included, by its path in it."""
 
+HELPERS = Path(__file__).with_name("cpp_helpers.h")
 NOISE = Path(__file__).with_name("cpp_noise.h")
 DURATION = 'std::stod(std::getenv("PFC_DURATION"))'
 SEED = (
@@ -25,6 +26,7 @@ MAIN, MAKEFILE = "main.cpp", "makefile"
 #: What is done once, before and after the loop: most of the text, and nothing of the time.
 SETUP = ("objects", "main", "run")
 
+_HELPERS = f'#include "{HELPERS.name}"\n'
 _LOOP = "for(int _idx=0; _idx<_N; _idx++)\n"
 
 
@@ -97,12 +99,61 @@ def noise_by_the_array(sources: Sources) -> Sources:
     }
 
 
+def clip_without_branch(sources: Sources) -> Sources:
+    """`clip` in the type of its value and without a return in the middle, so that loops with it are vectorised."""
+    old = r"    if \(value < a_min\)\s+return a_min;\s+if \(value > a_max\)\s+return a_max;\s+return value;"
+    new = (
+        "    const T low = static_cast<T>(a_min), high = static_cast<T>(a_max);\n"
+        "        const T above = value < low ? low : value;\n        return above > high ? high : above;"
+    )
+    for name in _code_objects(sources, "static inline T _clip("):
+        sources = _edit(sources, name, (old, new))
+    return sources
+
+
+def one_column_at_a_time(sources: Sources) -> Sources:
+    """What cells read of their column is read once for all that follow each other in it, and not looked up for each."""
+    index = r"        const int\d+_t (\w+_indices) = _ptr_(\w+)\[_idx\];\n"
+    linked = r"        const (?:double|float) \w+ = _ptr_\w+\[\w+_indices\];\n"
+    for name in _code_objects(sources, "_indices = _ptr_"):
+        head, loop, body = sources[name].partition(_LOOP)
+        arrays = [array for _, array in re.findall(index, body)]
+        if not loop or not arrays:
+            continue
+        lookups = re.findall(f"(?:{index}|{linked})".replace("(\\w+", "(?:\\w+"), body)
+        lookups = "".join(lookups).replace("[_idx]", "[_begin]")
+        body = re.sub(linked, "", re.sub(index, "", body))
+        pointers = ", ".join(f"_ptr_{array}" for array in arrays)
+        head += (
+            f"static const std::vector<int> _stretches = pfc::stretches({{{pointers}}}, _N);\n"
+            "    for(size_t _stretch=1; _stretch<_stretches.size(); _stretch++)\n    {\n"
+            "        const int _begin = _stretches[_stretch-1], _end = _stretches[_stretch];\n"
+        )
+        loop = "        for(int _idx=_begin; _idx<_end; _idx++)\n"
+        sources = sources | {name: f"{_HELPERS}{head}{lookups}{loop}{_close(body)}"}
+    return sources
+
+
+def cells_are_independent(sources: Sources) -> Sources:
+    """The compiler is told that no cell of a loop reads what another has written, and need not find out."""
+    for name in _code_objects(sources, "// vector code\n"):
+        text = sources[name]
+        stores = set(re.findall(r"^\s*_ptr_\w+(\[[^;=]*\]) [-+*/]?= ", text, re.MULTILINE))
+        loop = re.search(r"    for\(int _idx=(0; _idx<_N|_begin; _idx<_end); _idx\+\+\)\n", text)
+        if loop and stores == {"[_idx]"}:
+            sources = sources | {name: _HELPERS + text.replace(loop[0], f"    PFC_INDEPENDENT\n{loop[0]}")}
+    return sources | {HELPERS.name: HELPERS.read_text()}
+
+
 REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
     duration_at_run_time,
     clocks_that_meet,
     time_asked_once_a_step,
     setup_without_optimisation,
     noise_by_the_array,
+    clip_without_branch,
+    one_column_at_a_time,
+    cells_are_independent,
 )
 
 
@@ -114,6 +165,14 @@ def _edit(sources: Sources, name: str, *changes: tuple[str, str]) -> Sources:
         if count != 1:
             raise RuntimeError(f"{name} holds {pattern!r} {count} times, not once; is this another Brian2?")
     return sources | {name: text}
+
+
+def _close(body: str) -> str:
+    """Add a bracket after the one that ends the loop."""
+    start, end, rest = body.partition("\n    }\n")
+    if not end:
+        raise RuntimeError("a loop does not end where it should; is this another Brian2?")
+    return f"{start}{end}    }}\n{rest}"
 
 
 def _code_objects(sources: Sources, content: str) -> list[str]:
