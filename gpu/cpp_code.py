@@ -111,6 +111,30 @@ def clip_without_branch(sources: Sources) -> Sources:
     return sources
 
 
+def reciprocals_kept(sources: Sources) -> Sources:
+    """The step of the cells divides by their time constants and capacitances; reciprocals are computed once.
+
+    A division costs as much as ten multiplications. Arrays that nothing writes to in the loop are such constants.
+    """
+    everything = "\n".join(text for name, text in sources.items() if name.startswith("code_objects/"))
+    written = set(re.findall(r"_ptr_(\w+)\[\w+\] [-+*/]?= ", everything))
+    for name in _code_objects(sources, "_stateupdater_codeobject()\n"):
+        head, loop, body = sources[name].partition(_LOOP)
+        for kind, variable, array in re.findall(r"const (double|float) (\w+) = _ptr_(\w+)\[_idx\];", body):
+            if f")/{variable})" not in body or array in written:
+                continue
+            head += (
+                f"static const std::vector<{kind}> _kept_{variable} = pfc::reciprocals(_ptr_{array}, _N);\n"
+                f"    const {kind}* const __restrict _ptr_per_{variable} = _kept_{variable}.data();\n    "
+            )
+            load = f"const {kind} _per_{variable} = _ptr_per_{variable}[_idx];"
+            body = body.replace(f")/{variable})", f")*_per_{variable})")
+            old = f"const {kind} {variable} = _ptr_{array}[_idx];"
+            body = body.replace(old, f"{old}\n        {load}")  # The compiler drops what is not used.
+        sources = sources | {name: f"{_HELPERS}{head}{loop}{body}"}
+    return sources
+
+
 def one_column_at_a_time(sources: Sources) -> Sources:
     """What cells read of their column is read once for all that follow each other in it, and not looked up for each."""
     index = r"        const int\d+_t (\w+_indices) = _ptr_(\w+)\[_idx\];\n"
@@ -152,6 +176,7 @@ REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
     setup_without_optimisation,
     noise_by_the_array,
     clip_without_branch,
+    reciprocals_kept,
     one_column_at_a_time,
     cells_are_independent,
 )
