@@ -99,7 +99,7 @@ def _cpp(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Generate, revise and compile the C++ program."""
     start = time.monotonic()
     description = _generate(request, folder, "cpp_standalone", {"main": cpp_code.SEED}, REPORT)
-    cpp_code.revise(folder)
+    cpp_code.revise(folder, request["structure"]["precision"])
     (folder / "make.deps").touch()  # Brian2's makefile would preprocess every file once more to find dependencies.
     toolchain = request["toolchain"]
     variables = {

@@ -26,16 +26,18 @@ MAIN, MAKEFILE = "main.cpp", "makefile"
 #: What is done once, before and after the loop: most of the text, and nothing of the time.
 SETUP = ("objects", "main", "run")
 
+_CODE = "//// MAIN CODE ////////////"
 _HELPERS = f'#include "{HELPERS.name}"\n'
 _LOOP = "for(int _idx=0; _idx<_N; _idx++)\n"
 
 
-def revise(folder: Path) -> None:
+def revise(folder: Path, precision: str) -> None:
     """Revise the project in `folder`, before it is compiled.
 
     Parameters
     ----------
     folder : Path
+    precision : {"double", "single"}
 
     Raises
     ------
@@ -45,7 +47,7 @@ def revise(folder: Path) -> None:
     paths = [path for path in folder.rglob("*") if path.suffix in (".cpp", ".h") or path.name == MAKEFILE]
     sources = {str(path.relative_to(folder)): path.read_text() for path in sorted(paths)}
     written = dict(sources)
-    for revision in REVISIONS:
+    for revision in (*REVISIONS, *(IN_SINGLE if precision == "single" else ())):
         sources = revision(sources)
     for name, text in sources.items():
         if text != written.get(name):
@@ -169,6 +171,24 @@ def cells_are_independent(sources: Sources) -> Sources:
     return sources | {HELPERS.name: HELPERS.read_text()}
 
 
+def all_of_it_single(sources: Sources) -> Sources:
+    """Numbers in the text, and the step, are of single precision too.
+
+    As written, each of them turns its expression into one of double precision. The time stays double where it is
+    computed with; where it is compared with, the largest number of single precision below it gives the same answer.
+    """
+    number = r"(?<![\w.])(\d+\.\d*(?:[eE][-+]?\d+)?|\d+[eE][-+]?\d+)(?![\w.])"
+    for name in _code_objects(sources, _CODE):
+        head, start, body = sources[name].partition(_CODE)
+        body = re.sub(number, r"\1f", body)
+        if "_stateupdater_codeobject()\n" in head:
+            body = body.replace("const double dt = ", "const float dt = ")
+            if set(re.findall(r"\bt\b(?! =)(.{4})", body)) == {" >= "}:
+                body = re.sub(r"const double t = ([^;]*);", r"const float t = pfc::below(\1);", body)
+        sources = sources | {name: head + start + body}
+    return sources
+
+
 REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
     duration_at_run_time,
     clocks_that_meet,
@@ -180,6 +200,7 @@ REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
     one_column_at_a_time,
     cells_are_independent,
 )
+IN_SINGLE: tuple[Callable[[Sources], Sources], ...] = (all_of_it_single,)
 
 
 def _edit(sources: Sources, name: str, *changes: tuple[str, str]) -> Sources:
