@@ -171,6 +171,55 @@ def cells_are_independent(sources: Sources) -> Sources:
     return sources | {HELPERS.name: HELPERS.read_text()}
 
 
+def sums_of_neighbours(sources: Sources) -> Sources:
+    """Sums over cells that follow each other, into one column, are added up in a vectorised loop, 64 cells at a time.
+
+    As written, one after the other waits for the sum in memory.
+    """
+    old = (
+        r"    for\(int _idx=0; _idx<(_ptr_\w+_N\[0\]); _idx\+\+\)\n    \{\n(.*?)"
+        r"        const int32_t _presynaptic_idx = (_ptr_\w+)\[_idx\];\n(.*?)"
+        r"        (_ptr_\w+)\[(_ptr_\w+)\[_idx\]\] \+= _synaptic_var;\n    \}\n"
+    )
+    new = (
+        r"    const int _all = \1;\n    for(int _first=0; _first<_all; _first+=64)\n    {\n"
+        r"        const int _last = _first + 64 < _all ? _first + 64 : _all;\n"
+        r"        const int _shift = \3[_first] - _first, _target = \6[_first];\n"
+        r"        if (pfc::neighbours(\3, \6, _first, _last))\n        {\n"
+        r"            {T} _sum = 0;\n            for(int _idx=_first; _idx<_last; _idx++)\n            {\n\2"
+        r"        const int32_t _presynaptic_idx = _idx + _shift;\n\4        _sum += _synaptic_var;\n            }\n"
+        r"            \5[_target] += _sum;\n            continue;\n        }\n"
+        r"        for(int _idx=_first; _idx<_last; _idx++)\n        {\n\2"
+        r"        const int32_t _presynaptic_idx = \3[_idx];\n\4        \5[\6[_idx]] += _synaptic_var;\n"
+        r"        }\n    }\n"
+    )
+    for name in _code_objects(sources, "] += _synaptic_var;"):
+        kind = re.search(r"const (\w+) _synaptic_var = ", sources[name])[1]
+        changed = _edit(sources, name, (old, new.replace("{T}", kind)))
+        sources = changed | {name: _HELPERS + changed[name]}
+    return sources
+
+
+def threshold_by_blocks(sources: Sources) -> Sources:
+    """Cells are asked in blocks whether any of them spikes, which is vectorised; hardly a block has one that does."""
+    old = (
+        r"    for\(size_t _idx=0; _idx<N; _idx\+\+\)\n    \{(.*?const char _cond = [^;]*;)\s*"
+        r"(if\(_cond\) \{.*?\n        \}\n    \})"
+    )
+    new = (
+        "    for(size_t _first=0; _first<N; _first+=64)\n    {\n"
+        "        const size_t _last = _first + 64 < N ? _first + 64 : N;\n"
+        "        int _any = 0;\n"
+        r"        for(size_t _idx=_first; _idx<_last; _idx++)\n        {\1 _any |= _cond; }\n"
+        "        if(!_any) continue;\n"
+        r"        for(size_t _idx=_first; _idx<_last; _idx++)\n        {\1 \2\n    }"
+    )
+    for name in _code_objects(sources, "_spike_thresholder_codeobject()\n"):
+        if "const char _cond" in sources[name]:
+            sources = _edit(sources, name, (old, new))
+    return sources
+
+
 def all_of_it_single(sources: Sources) -> Sources:
     """Numbers in the text, and the step, are of single precision too.
 
@@ -199,6 +248,8 @@ REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
     reciprocals_kept,
     one_column_at_a_time,
     cells_are_independent,
+    sums_of_neighbours,
+    threshold_by_blocks,
 )
 IN_SINGLE: tuple[Callable[[Sources], Sources], ...] = (all_of_it_single,)
 
