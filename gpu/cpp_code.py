@@ -17,6 +17,7 @@ Sources = dict[str, str]
 
 HELPERS = Path(__file__).with_name("cpp_helpers.h")
 NOISE = Path(__file__).with_name("cpp_noise.h")
+PATHWAY = Path(__file__).with_name("cpp_pathway.h")
 DURATION = 'std::stod(std::getenv("PFC_DURATION"))'
 SEED = (
     'brian::_random_generators[0].seed(std::stoul(std::getenv("PFC_SEED")));\n'
@@ -220,6 +221,29 @@ def threshold_by_blocks(sources: Sources) -> Sources:
     return sources
 
 
+def spikes_by_cell(sources: Sources) -> Sources:
+    """The queue of a pathway holds cells and not synapses, and each cell's synapses are walked through in their order.
+
+    As written, the number of every synapse is copied twice and leads to weights all over the memory; what belongs to
+    the presynaptic cell is read anew for each.
+    """
+    walk = (
+        r"    std::vector<int> \*_spiking_synapses = (\w+)\.peek\(\);.*?"
+        r"const size_t _idx = \(\*_spiking_synapses\)\[_spiking_synapse_idx\];",
+        r"    const int* const _order = \1.in_order();\n"
+        r"    for(const int _source : \1.arriving())\n    {\n"
+        r"        const int _end = \1.end(_source);\n"
+        r"        for(int _place = \1.begin(_source); _place < _end; _place++)\n        {\n"
+        r"            const size_t _idx = _order ? _order[_place] : _place;",
+    )
+    source = (r"const int32_t _presynaptic_idx = [^;]*;", "const int32_t _presynaptic_idx = _source;")
+    for name in _code_objects(sources, ".peek()"):
+        sources = _edit(sources, name, walk, *([source] if "_presynaptic_idx = " in sources[name] else []))
+    if "synapses_classes.h" in sources:
+        sources = sources | {"synapses_classes.h": PATHWAY.read_text()}
+    return sources
+
+
 def all_of_it_single(sources: Sources) -> Sources:
     """Numbers in the text, and the step, are of single precision too.
 
@@ -250,6 +274,7 @@ REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
     cells_are_independent,
     sums_of_neighbours,
     threshold_by_blocks,
+    spikes_by_cell,
 )
 IN_SINGLE: tuple[Callable[[Sources], Sources], ...] = (all_of_it_single,)
 
