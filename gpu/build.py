@@ -39,7 +39,7 @@ MODEL = "circuit.network"
 DESCRIPTION = "build.json"
 # Modules and, with a suffix, other files beside this one whose text shapes the program, besides the model's own.
 SOURCES = ("gpu.compile",)
-CPP_SOURCES = (*SOURCES, "gpu.cpp_code", "cpp_helpers.h", "cpp_noise.h", "cpp_pathway.h")
+CPP_SOURCES = (*SOURCES, "gpu.cpp_code", "cpp_helpers.h", "cpp_memory.h", "cpp_noise.h", "cpp_pathway.h")
 CUDA_SOURCES = (*SOURCES, "gpu.cuda_code", "cuda_vectors.h")
 
 

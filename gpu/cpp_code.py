@@ -16,6 +16,7 @@ Sources = dict[str, str]
 """The text of every file of the project that is compiled or included, by its path in it."""
 
 HELPERS = Path(__file__).with_name("cpp_helpers.h")
+MEMORY = Path(__file__).with_name("cpp_memory.h")
 NOISE = Path(__file__).with_name("cpp_noise.h")
 PATHWAY = Path(__file__).with_name("cpp_pathway.h")
 DURATION = 'std::stod(std::getenv("PFC_DURATION"))'
@@ -244,6 +245,12 @@ def spikes_by_cell(sources: Sources) -> Sources:
     return sources
 
 
+def arrays_in_place(sources: Sources) -> Sources:
+    """Every array starts with a cache line, and they do not all start with a page (gpu/cpp_memory.h)."""
+    include = (r'(?=#include "objects\.h")', f'#include "{MEMORY.name}"\n')
+    return _edit(sources, "objects.cpp", include) | {MEMORY.name: MEMORY.read_text()}
+
+
 def all_of_it_single(sources: Sources) -> Sources:
     """Numbers in the text, and the step, are of single precision too.
 
@@ -275,6 +282,7 @@ REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
     sums_of_neighbours,
     threshold_by_blocks,
     spikes_by_cell,
+    arrays_in_place,
 )
 IN_SINGLE: tuple[Callable[[Sources], Sources], ...] = (all_of_it_single,)
 
