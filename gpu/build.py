@@ -39,6 +39,7 @@ MODEL = "circuit.network"
 DESCRIPTION = "build.json"
 # Modules and, with a suffix, other files beside this one whose text shapes the program, besides the model's own.
 SOURCES = ("gpu.compile",)
+CPP_SOURCES = (*SOURCES, "gpu.cpp_code", "cpp_helpers.h", "cpp_memory.h", "cpp_noise.h", "cpp_pathway.h")
 CUDA_SOURCES = (*SOURCES, "gpu.cuda_code", "cuda_vectors.h")
 
 
@@ -187,7 +188,7 @@ def structure_hash(structure: DataclassInstance, device: Device, model: str = MO
     These are the structure, the text of the model's `SOURCES` and of ours, Brian2's version, and for a compiled device
     the compiler, its flags and the processor.
     """
-    ours = CUDA_SOURCES if device.name == "cuda" else SOURCES
+    ours = {"cpp": CPP_SOURCES, "cuda": CUDA_SOURCES}.get(device.name, SOURCES)
     identity = {
         "structure": asdict(structure),
         "sources": {name: _source(name) for name in (*_model_sources(model), *ours)},
