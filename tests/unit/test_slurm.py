@@ -121,7 +121,8 @@ def test_status_tells_where_missing_points_are(planned: Plan, fake: Fake) -> Non
     fake("squeue", "12_1|RUNNING|None\n12_2|PENDING|launch failed requeued held\n")
     head, ended = slurm_jobs.summary(planned)
     queued = "1 in tasks that are queued (launch failed requeued held)"
-    assert head == f"Slurm: of 5 points without results, {queued}, 1 in tasks that run, 1 in tasks that ended, 2 in no job"
+    others = "1 in tasks that run, 1 in tasks that ended, 2 in no job"
+    assert head == f"Slurm: of 5 points without results, {queued}, {others}"
     assert ended == f"ended: 1 x FAILED (12_0); {planned.folder / 'slurm' / '12_0_0_log.err'} ends: No room."
 
 
