@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,20 @@ class Job:
 
 @dataclass(frozen=True)
 class Answer:
-    """Slurm's words for the state of tasks, by their names; what it does not know is missing. Or why it says none."""
+    """Slurm's words for the state of tasks, by their names; what it does not know is missing.
+
+    Attributes
+    ----------
+    states : mapping
+    trouble : str, optional
+        Why it says nothing.
+    reasons : mapping
+        Why tasks wait, in Slurm's words.
+    """
 
     states: Mapping[str, str]
     trouble: str | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     def kind(self, task: str) -> str:
         """`QUEUED`, `RUNNING` or `ENDED`; ended too if nobody knows the task, since files tell what it left."""
@@ -150,11 +160,12 @@ def ask(jobs: Sequence[Job]) -> Answer:
     except UserError as error:
         states, no_history = {}, str(error)
     try:
-        live = read_states(_call("squeue", "-h", "-r", "-j", ids, "-o", "%i|%T"))
+        text = _call("squeue", "-h", "-r", "-j", ids, "-o", "%i|%T|%r")
     except UserError as error:
         return Answer(states, f"{no_history}; {error}" if no_history else None)
     alive = WAITING | WORKING
-    return Answer({task: GONE if state in alive else state for task, state in states.items()} | live)
+    states = {task: GONE if state in alive else state for task, state in states.items()}
+    return Answer(states | read_states(text), reasons=read_states(text, 1))
 
 
 def _call(program: str, *arguments: str) -> str:
@@ -185,18 +196,19 @@ def _call(program: str, *arguments: str) -> str:
     return said.stdout
 
 
-def read_states(text: str) -> dict[str, str]:
+def read_states(text: str, column: int = 0) -> dict[str, str]:
     """Return the state of each task in lines ``12_3|RUNNING``, ``12_[4-6,9%2]|PENDING`` or ``12|CANCELLED by 1000``.
 
-    Of a task that is told twice, the later line counts.
+    Of a task that is told twice, the later line counts. The next `column` is the reason why it waits, which may be of
+    several words: ``12_[4-6]|PENDING|launch failed requeued held``.
     """
     states = {}
     for line in text.splitlines():
-        name, bar, state = line.strip().partition("|")
-        if not bar or "." in name or not state.split():
+        name, *told = line.strip().split("|")
+        if "." in name or len(told) <= column or not told[column].split():
             continue
         for task in _expanded(name):
-            states[task] = state.split()[0].rstrip("+")
+            states[task] = told[column].strip() if column else told[0].split()[0].rstrip("+")
     return states
 
 
@@ -235,7 +247,9 @@ def summary(plan: Plan) -> list[str]:
     if not missing:
         return ["Slurm: nothing is left to wait for."]
     kinds = Counter(answer.kind(task) if task else "in no job" for task in missing)
-    head = ", ".join(f"{kinds[kind]} {said}" for kind, said in _SAID.items() if kinds[kind])
+    waits = {answer.reasons.get(task, "None") for task in missing if task and answer.kind(task) == QUEUED} - {"None"}
+    why = {QUEUED: f" ({', '.join(sorted(waits))})" if waits else ""}
+    head = ", ".join(f"{kinds[kind]} {said}{why.get(kind, '')}" for kind, said in _SAID.items() if kinds[kind])
     over = sorted({task for task in missing if task and answer.kind(task) == ENDED}, key=_number)
     return [f"Slurm: of {len(missing)} points without results, {head}", *_ends(plan, answer, over)]
 

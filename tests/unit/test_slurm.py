@@ -118,10 +118,11 @@ def test_status_tells_where_missing_points_are(planned: Plan, fake: Fake) -> Non
     submitted(planned, 0, 1, 2)
     (planned.folder / "slurm" / "12_0_0_log.err").write_text("Device: C++\nNo room.\n\n")
     fake("sacct", "12_0|FAILED\n12_1|RUNNING\n12_2|PENDING\n")
-    fake("squeue", "12_1|RUNNING\n12_2|PENDING\n")
+    fake("squeue", "12_1|RUNNING|None\n12_2|PENDING|launch failed requeued held\n")
     head, ended = slurm_jobs.summary(planned)
-    kinds = "1 in tasks that are queued, 1 in tasks that run, 1 in tasks that ended, 2 in no job"
-    assert head == f"Slurm: of 5 points without results, {kinds}"
+    queued = "1 in tasks that are queued (launch failed requeued held)"
+    others = "1 in tasks that run, 1 in tasks that ended, 2 in no job"
+    assert head == f"Slurm: of 5 points without results, {queued}, {others}"
     assert ended == f"ended: 1 x FAILED (12_0); {planned.folder / 'slurm' / '12_0_0_log.err'} ends: No room."
 
 
