@@ -79,6 +79,7 @@ class Program:
 ALL = (
     Program("ours", "this program, double", "ours", ("--precision", "double")),
     Program("ours-single", "this program, single", "ours", ("--precision", "single")),
+    Program("events-ms", "Brian2, event-driven, noise by ms", "textbook", ("--gate", "event", "--noise", "regular")),
     Program("events", "Brian2, gate event-driven", "textbook", ("--gate", "event")),
     Program("textbook", "Brian2, textbook", "textbook", ("--gate", "clock")),
     Program("nest-exp", "NEST aeif_cond_exp", "nest", ("--model", "aeif_cond_exp")),
@@ -95,6 +96,7 @@ NAMES = {program.name: program for program in ALL}
 LOOKS = {
     "ours": (style.COLORS["PYR"], "o", "this program,\ndouble precision"),
     "ours-single": (style.COLORS["SST"], "D", "this program,\nsingle precision"),
+    "events-ms": (style.GLUTAMATE, "X", "Brian2, NMDA gate event-\ndriven, noise each ms"),
     "events": (style.COLORS["VIP"], "s", "Brian2, NMDA gate\nevent-driven"),
     "textbook": (style.COLORS["PV"], "^", "Brian2, textbook"),
     "nest-exp": (style.BASELINE, "v", "NEST, AdEx with\nAMPA and GABA"),
