@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal, stats
 
 GAMMA_BAND = (30.0, 80.0)
 """Hz. The band of the gamma index, here and in the figures."""
@@ -175,6 +174,8 @@ def rate_skewness(rates: Array) -> float:
     """
     if len(rates) < 3 or np.ptp(rates) == 0:
         return np.nan
+    from scipy import stats  # not at the top: a second to import, and most commands measure nothing
+
     return float(stats.skew(rates, bias=False))
 
 
@@ -284,6 +285,8 @@ def spectrum(values: Array, step: float, segment: float = 0.5) -> tuple[Array, A
     """
     if len(values) < 2:
         return np.empty(0), np.empty(0)
+    from scipy import signal  # as above
+
     return signal.welch(values, fs=1 / step, nperseg=min(len(values), max(round(segment / step), 2)))
 
 
