@@ -17,6 +17,7 @@ from circuit.errors import UserError
 
 if TYPE_CHECKING:
     from circuit.config import Experiment
+    from gpu.collect import Collected
     from gpu.progress import Meter
     from gpu.results import Results
 
@@ -155,7 +156,7 @@ def build(config: str, overrides: tuple[str, ...], device: str, columns: int) ->
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the sweep; by default a new one in results/.")
 @device_option
-@click.option("--columns", type=click.IntRange(1), help="Points that one program does at a time; by default the device's.")
+@click.option("--columns", type=click.IntRange(1), help="Points that one program does; by default the device's.")
 @click.option("--workers", type=click.IntRange(1), help="Programs that run at a time; by default the device's.")
 @click.option("--figures/--no-figures", "with_figures", default=True, help="Draw the figures and write the report.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
@@ -184,7 +185,19 @@ def sweep(
     points.forget(planned, [failure.point for failure in points.failures(planned) if failure.cause == points.KILLED])
     with worker.stoppable():
         pool.perform(planned, chosen, workers, _say, _meter)
+    _collect(planned.folder)
     click.echo(f"Sweep: {planned.folder}")
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def collect(folder: Path) -> None:
+    """Make one labelled dataset of the sweep in FOLDER, sweep.nc, and one table, sweep.csv.
+
+    Points may still be missing; each one is compared with its checksum first.
+    """
+    _collect(folder)
+    click.echo(f"Dataset: {folder / 'sweep.nc'}\nTable: {folder / 'sweep.csv'}")
 
 
 @cli.command()
@@ -356,6 +369,19 @@ def _draw(results: Results, folder: Path) -> None:
     except OSError as error:
         raise UserError(f"The data are safe in {folder}, but the figures could not be written: {error}") from error
     amend_manifest(folder, timings={"figures_s": round(time.monotonic() - start, 4)})
+
+
+def _collect(folder: Path) -> Collected:
+    """Make the dataset and the table of a sweep; say what is not in them."""
+    from gpu import collect, dataset, plan
+
+    sweep = collect.gather(plan.Plan.read(folder))
+    dataset.write(sweep)
+    for sentence in sweep.sentences():
+        _say(sentence)
+    counts = ", ".join(f"{number} {state}" for state, number in sweep.counts.items() if number)
+    click.echo(f"{len(sweep.points)} points: {counts}")
+    return sweep
 
 
 def _draw_doses(folder: Path) -> bool:
