@@ -18,6 +18,8 @@ from circuit.errors import UserError
 if TYPE_CHECKING:
     from circuit.config import Experiment
     from gpu.collect import Collected
+    from gpu.devices import Device
+    from gpu.plan import Plan
     from gpu.progress import Meter
     from gpu.results import Results
 
@@ -40,6 +42,7 @@ device_option = click.option(
     show_default=True,
     help="auto, cuda, cpp or numpy: what runs the network; auto takes the first of them that works.",
 )
+folder_argument = click.argument("folder", type=click.Path(path_type=Path))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -178,25 +181,121 @@ def sweep(
     from circuit.sweep import expand
 
     asked = expand(config, overrides, vary)
-    from gpu import job, plan, points, pool, worker
+    from gpu import job, plan, points, status
 
+    out = out or _new_folder(config)
     chosen = job.choose(device, _say)
-    planned = plan.write(asked, out or _new_folder(config), columns or chosen.columns)
+    if dry_run:
+        planned = plan.draft(asked, out, columns or chosen.columns)
+        click.echo("\n".join(status.preview(planned, chosen, workers or chosen.workers)))
+        return
+    planned = plan.write(asked, out, columns or chosen.columns)
     points.forget(planned, [failure.point for failure in points.failures(planned) if failure.cause == points.KILLED])
-    with worker.stoppable():
-        pool.perform(planned, chosen, workers, _say, _meter)
+    _do(planned, chosen, workers, with_figures)
+
+
+def _do(planned: Plan, device: Device, workers: int | None, with_figures: bool) -> None:
+    """Do what is missing of a sweep on this machine, and say how it ended; status 1 if a point failed."""
+    from gpu import points, pool, status, worker
+
+    try:
+        with worker.stoppable():
+            pool.perform(planned, device, workers, _say, _meter)
+    except worker.Stopped:
+        click.echo("\n".join(status.summary(planned)))
+        _say(f"Stopped; what is done is kept in {planned.folder}. The same command with the same --out goes on.")
+        raise click.exceptions.Exit(INTERRUPTED) from None
     _collect(planned.folder)
-    click.echo(f"Sweep: {planned.folder}")
+    click.echo("\n".join([*status.summary(planned), f"Sweep: {planned.folder}"]))
+    if any(state != points.DONE for state in points.states(planned).values()):
+        raise click.exceptions.Exit(1)
 
 
 @cli.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@folder_argument
+@click.option("--part", type=click.IntRange(0), default=0, show_default=True, help="Which part, from 0.")
+@click.option("--of", type=click.IntRange(1), default=1, show_default=True, help="Of how many equal parts.")
+@device_option
+def work(folder: Path, part: int, of: int, device: str) -> None:
+    """Do one part of what is missing of the sweep in FOLDER, in this process; for a job of a cluster.
+
+    Told to end, it ends, and another start goes on. Inside a Slurm job it waits for the end then, since Slurm puts back
+    only jobs that it had to end itself.
+    """
+    from gpu import job, worker
+    from gpu.plan import Plan
+
+    if part >= of:
+        raise UserError(f"--part {part}: parts count from 0, so of {of} the last is {of - 1}")
+    planned = Plan.read(folder)
+    batches = worker.part(planned, part, of)
+    try:
+        with worker.stoppable() as asked, _meter(f"part {part} of {of}") as meter:
+            counted = worker.Counted(planned, batches, meter)
+            worker.Worker(planned, job.choose(device, _say), counted, _say, asked).work(batches)
+    except worker.Stopped as stopped:
+        _say("Stopped; what is done is kept.")
+        worker.wait_for_end(stopped)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+@cli.command()
+@folder_argument
+def status(folder: Path) -> None:
+    """Say how many points of the sweep in FOLDER are done, running, failed and missing, and what failed."""
+    from gpu import status
+    from gpu.plan import Plan
+
+    click.echo("\n".join(status.summary(Plan.read(folder))))
+
+
+@cli.command()
+@folder_argument
+@device_option
+@click.option("--workers", type=click.IntRange(1), help="Programs that run at a time; by default the device's.")
+def retry(folder: Path, device: str, workers: int | None) -> None:
+    """Run again what failed or is damaged of the sweep in FOLDER, and what is missing."""
+    from gpu import job, points, status
+    from gpu.plan import Plan
+
+    planned = Plan.read(folder)
+    points.forget(planned, [failure.point for failure in points.failures(planned)])
+    points.discard(planned, status.damaged(planned))
+    _do(planned, job.choose(device, _say), workers, True)
+
+
+@cli.command()
+@folder_argument
+def cancel(folder: Path) -> None:
+    """Stop whatever works on the sweep in FOLDER; what is done is kept."""
+    from gpu import pool
+    from gpu.plan import Plan
+
+    told = pool.stop_others(Plan.read(folder))
+    click.echo(f"Told {told} to stop." if told else "Nothing on this machine works on it.")
+
+
+@cli.command()
+@folder_argument
+def verify(folder: Path) -> None:
+    """Check that the results in FOLDER, of a run or a sweep, are what was written; status 1 if not."""
+    from gpu import status
+
+    wrong = status.verify(folder)
+    click.echo("\n".join(wrong) or f"{folder}: everything is as it was written.")
+    if wrong:
+        raise click.exceptions.Exit(1)
+
+
+@cli.command()
+@folder_argument
 def collect(folder: Path) -> None:
     """Make one labelled dataset of the sweep in FOLDER, sweep.nc, and one table, sweep.csv.
 
     Points may still be missing; each one is compared with its checksum first.
     """
-    _collect(folder)
+    counts = _collect(folder).counts
+    click.echo(", ".join(f"{number} {state}" for state, number in counts.items() if number))
     click.echo(f"Dataset: {folder / 'sweep.nc'}\nTable: {folder / 'sweep.csv'}")
 
 
@@ -379,8 +478,6 @@ def _collect(folder: Path) -> Collected:
     dataset.write(sweep)
     for sentence in sweep.sentences():
         _say(sentence)
-    counts = ", ".join(f"{number} {state}" for state, number in sweep.counts.items() if number)
-    click.echo(f"{len(sweep.points)} points: {counts}")
     return sweep
 
 

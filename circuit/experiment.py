@@ -185,11 +185,12 @@ class Knockdown(Model):
 
 
 class Recording(Model):
-    """What is kept: `trace_step` of traces, `lfp_step` of the column's clock, traced cells per population."""
+    """What is kept: `trace_step` of traces, `lfp_step` of the column's clock, traced cells per population, synapses."""
 
     trace_step: RecordingStep
     lfp_step: RecordingStep
     num_traced: TracedCells
+    synapses: StrictBool
 
 
 class Settings(Model):

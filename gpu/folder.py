@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -139,8 +140,10 @@ def sync_names(path: Path) -> None:
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write JSON that any reader takes (no NaN), and see it onto the disk."""
-    write_file(path, (json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    """Write JSON that any reader takes (no NaN), a key a line, and see it onto the disk."""
+    dumps = functools.partial(json.dumps, ensure_ascii=False, allow_nan=False)
+    lines = [f"  {dumps(key)}: {dumps(value)}" for key, value in values.items()]
+    write_file(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -28,8 +28,8 @@ def main(arguments: list[str]) -> None:
     description = json.loads(Path(folder, DESCRIPTION).read_text())
     objects = _create(description)
     for setting in settings:
-        name, _, file = setting.partition("=")
-        _set(objects, name, np.fromfile(file, dtype=description["variables"][name]["dtype"]))
+        name, _, given = setting.partition("=")
+        _set(objects, name, _values(given, description["variables"][name]))
     _simulate(objects["network"], float(os.environ["PFC_DURATION"]), int(os.environ["PFC_SEED"]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # What was computed is written even if Ctrl-C comes twice.
     _write(objects["network"], description, Path(results))
@@ -39,6 +39,13 @@ def _create(description: Mapping[str, Any]) -> dict[str, Any]:
     edges = {name: np.fromfile(entry["file"], dtype=entry["dtype"]) for name, entry in description["indices"].items()}
     synapses = {name.rpartition(".")[0] for name in edges}
     return create(description, {name: (edges[f"{name}.i"], edges[f"{name}.j"]) for name in synapses})
+
+
+def _values(given: str, variable: Mapping[str, Any]) -> np.ndarray:
+    """Return the values in a file, or a number for all places; as for compiled programs, a digit or "-" begins one."""
+    if given[0] == "-" or given[0].isdigit():
+        return np.full(variable["size"], float(given)).astype(variable["dtype"])
+    return np.fromfile(given, dtype=variable["dtype"])
 
 
 def _set(objects: Mapping[str, Any], name: str, values: np.ndarray) -> None:

@@ -81,6 +81,16 @@ SERIES: dict[str, dict[str, tuple[str, str]]] = {
 }
 
 
+# Of each synapse: name -> (unit, what it is).
+SYNAPSES = {
+    "source": ("1", "index of the presynaptic cell"),
+    "target": ("1", "index of the postsynaptic cell"),
+    "soma": ("nS", "peak conductance of a first spike from rest, on the soma"),
+    "dendrite": ("nS", "the same on the dendrite"),
+    "efficacy": ("1", "share of the conductance that the spine has at the start, 0 without a spine"),
+}
+
+
 @dataclass(frozen=True)
 class RunData:
     """What came out of a run, in the units of data.nc.
@@ -111,6 +121,8 @@ class RunData:
     chain, spines, responses : mapping of str to ndarray, shape (num_samples,)
         Of a course: ``time`` (simulated s) and series named in ``SERIES``; empty otherwise. Spines are seen at the end
         of each segment, and responses are means over a phase of test pulses.
+    synapses : mapping of str to mapping of str to ndarray, shape (num_synapses,)
+        By kind of synapse, series named in `SYNAPSES`; empty unless it was to be recorded.
 
     Raises
     ------
@@ -131,6 +143,7 @@ class RunData:
     chain: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     spines: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     responses: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    synapses: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         cell, num_cells = self.spikes_cell, sum(self.sizes.values())
@@ -229,6 +242,7 @@ def _groups(data: RunData) -> dict[str, dict[str, Variable]]:
         "lfp": _series("lfp", data.lfp, ("time",)),
         "voltage": _voltage(data),
         **{name: _series(name, getattr(data, name), ("time",)) for name in OF_COURSE if getattr(data, name)},
+        **{f"synapses_{name}": _synapses(values) for name, values in data.synapses.items()},
     }
 
 
@@ -305,14 +319,24 @@ def _block(data: RunData) -> dict[str, Variable]:
     return group
 
 
+def _synapses(values: Mapping[str, NDArray[Any]]) -> dict[str, Variable]:
+    kinds = {name: np.int32 if name in ("source", "target") else np.float32 for name in values}
+    return {name: Variable(("synapse",), np.asarray(v, kinds[name]), *SYNAPSES[name]) for name, v in values.items()}
+
+
 def _voltage(data: RunData) -> dict[str, Variable]:
     if not data.voltage:
         return {}
     cell = np.asarray(data.voltage["cell"], dtype=np.int32)
     return {
         "cell": Variable(("trace",), cell, "1", "index of the traced cell"),
-        **_series("voltage", data.voltage, ("trace", "time")),
+        # A fraction of a microvolt is lost, and half of the largest part of a file saved.
+        **_series("voltage", _single(data.voltage), ("trace", "time")),
     }
+
+
+def _single(values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name: v if name in ("time", "cell") else np.asarray(v, np.float32) for name, v in values.items()}
 
 
 def _write_group(group: Any, variables: Mapping[str, Variable]) -> None:

@@ -84,6 +84,25 @@ class Plan:
     numbers: Tree
 
     @classmethod
+    def of(cls, text: Mapping[str, Any], path: Path) -> Plan:
+        """Return the plan in the content of a plan.json.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If it is no such content.
+        """
+        return cls(
+            folder=path,
+            title=text["title"],
+            axes=tuple(Axis(a["name"], tuple(a["keys"]), tuple(map(tuple, a["labels"]))) for a in text["axes"]),
+            points=tuple(Planned(p["id"], tuple(p["place"]), p["settings"], p["numbers"]) for p in text["points"]),
+            batches=tuple(Batch(tuple(b["points"]), b["columns"]) for b in text["batches"]),
+            settings=text["settings"],
+            numbers=text["numbers"],
+        )
+
+    @classmethod
     def read(cls, path: Path) -> Plan:
         """Open the sweep in a folder.
 
@@ -101,15 +120,7 @@ class Plan:
                 "wrote it, or run the sweep again in another folder"
             )
         try:
-            return cls(
-                folder=path,
-                title=text["title"],
-                axes=tuple(Axis(a["name"], tuple(a["keys"]), tuple(map(tuple, a["labels"]))) for a in text["axes"]),
-                points=tuple(Planned(p["id"], tuple(p["place"]), p["settings"], p["numbers"]) for p in text["points"]),
-                batches=tuple(Batch(tuple(b["points"]), b["columns"]) for b in text["batches"]),
-                settings=text["settings"],
-                numbers=text["numbers"],
-            )
+            return cls.of(text, path)
         except (KeyError, TypeError) as error:
             raise ResultsError(
                 f"{path / PLAN} is damaged ({error!r}): give the sweep again with the same --out to write it anew"
@@ -140,6 +151,18 @@ class Plan:
         return restore(_merged(self.settings, planned.settings), numbers)
 
 
+def draft(sweep: Sweep, path: Path, columns: int) -> Plan:
+    """Return the plan that `write` would write, and write nothing.
+
+    Raises
+    ------
+    ResultsError
+        As for `write`.
+    """
+    old = _earlier(sweep, path) if path.is_dir() else None
+    return Plan.of(_text(sweep, old.batches if old else (), columns), path)
+
+
 def write(sweep: Sweep, path: Path, columns: int) -> Plan:
     """Write the plan of a sweep into its folder, or take up the one that is there.
 
@@ -164,9 +187,9 @@ def write(sweep: Sweep, path: Path, columns: int) -> Plan:
             old = _earlier(sweep, path)
             text = _text(sweep, old.batches if old else (), columns)
             if old is None or json.loads(json.dumps(text)) != folder.read_json(path / PLAN):
-                draft = path / f".{PLAN}.new"
-                folder.write_json(draft, text)
-                os.replace(draft, path / PLAN)
+                new = path / f".{PLAN}.new"
+                folder.write_json(new, text)
+                os.replace(new, path / PLAN)
             (path / POINTS).mkdir(exist_ok=True)
     except OSError as error:
         raise ResultsError(

@@ -11,12 +11,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from circuit.errors import ResultsError, StorageError
 from circuit.sweep import name_of
@@ -74,16 +75,26 @@ class Claims:
             if error.errno not in NO_LOCKS:
                 raise
 
-    def is_taken(self, batch: Batch) -> bool:
-        """Whether another process has the batch, without touching it."""
-        asked = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, _offset(batch), 1, 0)
-        try:
-            answer = fcntl.fcntl(self._file, fcntl.F_GETLK, asked)
-        except OSError as error:
-            if error.errno in NO_LOCKS:
-                return False
-            raise
-        return struct.unpack("hhqqi", answer)[0] != fcntl.F_UNLCK
+
+def taken(plan: Plan, batches: Iterable[Batch]) -> set[str]:
+    """Return the names of the batches that other processes have, without touching any.
+
+    A process that holds `Claims` must not ask: closing the file here would give all of them back.
+    """
+    try:
+        with (plan.folder / CLAIMS).open("rb") as file:
+            return {batch.name for batch in batches if _is_locked(file, batch)}
+    except FileNotFoundError:  # nobody has begun
+        return set()
+    except OSError as error:
+        if error.errno in NO_LOCKS:
+            return set()
+        raise _refused(plan, error) from error
+
+
+def _is_locked(file: BinaryIO, batch: Batch) -> bool:
+    asked = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, _offset(batch), 1, 0)
+    return struct.unpack("hhqqi", fcntl.fcntl(file, fcntl.F_GETLK, asked))[0] != fcntl.F_UNLCK
 
 
 def _offset(batch: Batch) -> int:
@@ -119,17 +130,15 @@ def check(plan: Plan, point: str) -> str | None:
 def states(plan: Plan) -> dict[str, str]:
     """State of each point: `DONE`, `FAILING`, `RUNNING` or `MISSING`."""
     failed = {failure.point for failure in failures(plan)}
-    found: dict[str, str] = {}
-    with Claims(plan) as claims:
-        for batch in plan.batches:
-            taken = None
-            for point in batch.points:
-                if is_done(plan, point):
-                    found[point] = DONE
-                    continue
-                taken = claims.is_taken(batch) if taken is None else taken
-                found[point] = RUNNING if taken else FAILING if point in failed else MISSING
-    return {point.id: found[point.id] for point in plan.points}
+    busy = taken(plan, plan.batches)
+    running = {name for batch in plan.batches if batch.name in busy for name in batch.points}
+    found = {}
+    for point in plan.points:
+        if is_done(plan, point.id):
+            found[point.id] = DONE
+        else:
+            found[point.id] = RUNNING if point.id in running else FAILING if point.id in failed else MISSING
+    return found
 
 
 def fail(plan: Plan, point: str, sentence: str, cause: str) -> None:
@@ -169,6 +178,32 @@ def failures(plan: Plan) -> list[Failure]:
 
 
 def forget(plan: Plan, points: Iterable[str]) -> None:
-    """Take back that these points failed, so that they are run again."""
-    for point in points:
-        (plan.folder / FAILED / f"{point}.json").unlink(missing_ok=True)
+    """Take back that these points failed, so that they are run again.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses.
+    """
+    try:
+        for point in points:
+            (plan.folder / FAILED / f"{point}.json").unlink(missing_ok=True)
+    except OSError as error:
+        raise _refused(plan, error) from error
+
+
+def discard(plan: Plan, points: Iterable[str]) -> None:
+    """Put aside the results of these points, as ``points/NAME.damaged``, so that they are run again.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses.
+    """
+    try:
+        for point in points:
+            aside = plan.results(f"{point}.damaged")
+            shutil.rmtree(aside, ignore_errors=True)
+            os.replace(plan.results(point), aside)
+    except OSError as error:
+        raise _refused(plan, error) from error

@@ -42,12 +42,16 @@ def time_left(completed: float, elapsed_s: float) -> str:
     """Return "12 s left" or "3 min 5 s left", at the pace so far; empty before anything is known."""
     if not 0 < completed < 1:
         return ""
-    seconds = round(elapsed_s * (1 - completed) / completed)
-    minutes, seconds = divmod(seconds, 60)
+    return f"{duration(elapsed_s * (1 - completed) / completed)} left"
+
+
+def duration(seconds: float) -> str:
+    """Return "12 s", "3 min 5 s" or "2 h 10 min"."""
+    minutes, whole = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
-        return f"{hours} h {minutes} min left"
-    return f"{minutes} min {seconds} s left" if minutes else f"{seconds} s left"
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole} s" if minutes else f"{whole} s"
 
 
 class _Display(Protocol):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where does a result come from? Versions, commit, hardware, memory and checksums for manifest.json.
 
-Nothing here may stop a run: what cannot be found out is None. Nothing here names the machine or its user either, so a
-results folder can be given away as it is.
+Nothing here may stop a run: what cannot be found out is None. What does not change in a process is asked once. Nothing
+here names the machine or its user either, so a results folder can be given away as it is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 """Folder of the program."""
 
 
-def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str | None]:
+@cache
+def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str | None]:
     """Version of Python and of each distribution, None where it is not installed."""
     found: dict[str, str | None] = {"python": platform.python_version()}
     for name in packages:
@@ -47,6 +49,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip()
 
 
+@cache
 def commit(folder: Path = ROOT) -> str | None:
     """Commit of the program, if it runs from its own git checkout.
 
@@ -76,6 +79,7 @@ def _cpu_model() -> str | None:
     return platform.processor() or None
 
 
+@cache
 def hardware() -> dict[str, Any]:
     """Processor, cores this process may use, and memory.
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Arrays = Mapping[str, NDArray]
 
-PER_UM, PER_PA, PER_MV = 1e3, 1e12, 1e3  # from mM, A and V
+PER_UM, PER_PA, PER_MV, PER_NS = 1e3, 1e12, 1e3, 1e9  # from mM, A, V and S
 
 
 def run_data(exp: Experiment, shape: Structure, given: Arrays, outputs: Arrays, completed: float) -> RunData:
@@ -56,7 +56,20 @@ def run_data(exp: Experiment, shape: Structure, given: Arrays, outputs: Arrays, 
         classes=CLASSES,
         lfp=_lfp(exp, shape, outputs, sizes["PYR"]),
         voltage=_voltage(shape, outputs),
+        synapses=_synapses(given) if exp.recording.synapses else {},
     )
+
+
+def _synapses(given: Arrays) -> dict[str, dict[str, NDArray]]:
+    """Synapses as they were drawn, nS; those on spines with the share of their conductance at the start."""
+    found = {}
+    for name in ("excitation", "inhibition", "spines"):
+        group = {"source": given[f"{name}.i"], "target": given[f"{name}.j"]}
+        group |= {"soma": PER_NS * given[f"{name}.weight"], "dendrite": PER_NS * given[f"{name}.weight_d"]}
+        if name == "spines":
+            group["efficacy"] = given["spines.efficacy"]
+        found[name] = group
+    return found
 
 
 def course_data(

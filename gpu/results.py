@@ -7,12 +7,13 @@ report.html; docs/results.md describes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,8 @@ def _fill(draft: Path, exp: Experiment, data: RunData, manifest: Mapping[str, An
         "simulated_s": data.duration,
         "spike_counts": data.spike_counts,
     }
-    folder.write_json(draft / SUMMARY, summarise(Results(draft, whole, {})))
+    with Results(draft, whole, {}).held_open() as written:
+        folder.write_json(draft / SUMMARY, summarise(written))
     folder.write_json(draft / MANIFEST, whole | folder.checksums(draft) | {"config": exp.resolved()})
 
 
@@ -110,6 +112,7 @@ class Results:
     path: Path
     manifest: dict[str, Any]
     summary: Summary
+    _held: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def open(cls, path: str | Path, verify: bool = True) -> Results:
@@ -343,7 +346,31 @@ class Results:
         import h5py  # not at the top: reading a summary needs no HDF5
 
         try:
+            if self._held:
+                return read(self._held[-1])
             with h5py.File(self.path / DATA, "r") as file:
                 return read(file)
         except (OSError, KeyError) as error:
             raise ResultsError(f"{self.path / DATA} cannot be read ({error}): run again") from error
+
+    @contextmanager
+    def held_open(self) -> Iterator[Self]:
+        """Keep data.nc open in the block: for much reading in a row.
+
+        Raises
+        ------
+        ResultsError
+            If it cannot be read.
+        """
+        import h5py
+
+        try:
+            file = h5py.File(self.path / DATA, "r")
+        except OSError as error:
+            raise ResultsError(f"{self.path / DATA} cannot be read ({error}): run again") from error
+        with file:
+            self._held.append(file)
+            try:
+                yield self
+            finally:
+                self._held.pop()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import fcntl
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from gpu import progress
 from gpu.build import Build, Index, Variable, environment
 
 TAIL_LINES = 20
+SCRATCH = "pfc-run-"
+YOUNG_S = 60.0
 # Brian2's program says these on its output and still ends with status 0.
 COMPLAINTS = re.compile(r"^(Error |Could not |Cannot set )")
 # What brian2cuda's program says of every kernel, and nobody needs to read before an error.
@@ -58,7 +61,7 @@ class RawRun:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """An empty temporary folder for one run, gone afterwards.
+    """An empty temporary folder for one run, gone afterwards; those of processes that were killed go too.
 
     Raises
     ------
@@ -66,13 +69,32 @@ def scratch() -> Iterator[Path]:
         If there is no room for it.
     """
     try:
-        workdir = Path(tempfile.mkdtemp(prefix="pfc-run-"))
+        _remove_abandoned(Path(tempfile.gettempdir()))
+        workdir = Path(tempfile.mkdtemp(prefix=SCRATCH))
+        lock = os.open(workdir, os.O_RDONLY)
     except OSError as error:
         raise StorageError(f"There is no room for a temporary folder ({error}); set TMPDIR to another.") from error
     try:
+        with suppress(OSError):  # no locks here: nothing is taken for abandoned either
+            fcntl.flock(lock, fcntl.LOCK_SH)
         yield workdir
     finally:
         shutil.rmtree(workdir, ignore_errors=True)
+        os.close(lock)
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove temporary folders whose process is gone: it held a lock on each, which the system dropped."""
+    for folder in parent.glob(f"{SCRATCH}*"):
+        with suppress(OSError):
+            if not time.time() - folder.stat().st_mtime > YOUNG_S:
+                continue  # perhaps made this moment, and not locked yet
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(handle)
 
 
 def execute(
@@ -163,7 +185,7 @@ def _lay_out(build: Build, arrays: Mapping[str, np.ndarray], workdir: Path) -> l
     """Write the values where the program reads them; return its arguments.
 
     The program reads edges from ``static_arrays`` in its working directory; what a run does not replace there is a link
-    to the build.
+    to the build. A value that holds for all cells stands in the arguments, any other in a file that they name.
     """
     _check_names(build, arrays)
     for name in ("arguments", "static_arrays", "results"):
@@ -177,11 +199,22 @@ def _lay_out(build: Build, arrays: Mapping[str, np.ndarray], workdir: Path) -> l
         values.tofile(workdir / index.file)
     settings = []
     for number, name in enumerate(sorted(set(arrays) - set(build.indices))):
+        variable = build.variables[name]
+        values = _fitted(name, arrays[name], variable)
+        if variable.file is not None and (values == values[:1]).all() and values.size:
+            # Most variables have one value in all places: on the command line, it costs no file.
+            settings.append(f"{name}={_number(values[0])}")
+            continue
         # A letter first and no capitals: programs take "-" and digits for a number, and CUDA's lowers the case.
         file = f"arguments/{number}.dat"
-        _fitted(name, arrays[name], build.variables[name]).tofile(workdir / file)
+        values.tofile(workdir / file)
         settings.append(f"{name}={file}")
     return settings
+
+
+def _number(value: np.generic) -> str:
+    """Return the text that a program reads back as exactly this number."""
+    return repr(float(value)) if value.dtype.kind == "f" else str(int(value))
 
 
 def _check_names(build: Build, arrays: Mapping[str, np.ndarray]) -> None:

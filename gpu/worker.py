@@ -181,6 +181,36 @@ def part(plan: Plan, number: int, of: int) -> tuple[Batch, ...]:
     return plan.batches[number::of]
 
 
+@dataclass
+class Counted:
+    """Shows as progress of a part what a worker reports."""
+
+    plan: Plan
+    batches: Sequence[Batch]
+    show: progress.OnProgress
+    start: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        names = [name for batch in self.batches for name in batch.points]
+        self.total = len(names)
+        self.first = self.done = sum(points.is_done(self.plan, name) for name in names)
+
+    def __call__(self, **what: Any) -> None:
+        """Hear of a batch that begins, is partly done, is done, or failed."""
+        self.done += what.get("done", 0) + ("failed" in what)
+        whole = self.done + what.get("fraction", 0.0)
+        here = whole - self.first
+        elapsed = time.monotonic() - self.start
+        self.show(min(whole / max(1, self.total), 1.0), elapsed * whole / here if here > 0 else elapsed)
+
+
+def wait_for_end(stopped: Stopped) -> None:
+    """In a Slurm job that is asked to end, wait until it is ended: only then is it put back into the queue."""
+    if "SLURM_JOB_ID" in os.environ and stopped.number == signal.SIGTERM:
+        while True:
+            signal.pause()
+
+
 def main(arguments: Sequence[str]) -> int:
     """Work for a pool: its name for the device, the folder of the sweep; reports go to standard output."""
     folder, device = arguments
