@@ -205,7 +205,7 @@ def _do(planned: Plan, device: Device, workers: int | None, with_figures: bool) 
         click.echo("\n".join(status.summary(planned)))
         _say(f"Stopped; what is done is kept in {planned.folder}. The same command with the same --out goes on.")
         raise click.exceptions.Exit(INTERRUPTED) from None
-    _collect(planned.folder)
+    _finish(planned.folder, with_figures)
     click.echo("\n".join([*status.summary(planned), f"Sweep: {planned.folder}"]))
     if any(state != points.DONE for state in points.states(planned).values()):
         raise click.exceptions.Exit(1)
@@ -358,15 +358,15 @@ def benchmark(
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def figures(folder: Path) -> None:
-    """Draw the figures and the report of the results in FOLDER anew; of an ensemble, its dose axis."""
+    """Draw the figures and the report of the results in FOLDER, of a run or a sweep, anew."""
+    from gpu.plan import PLAN
     from gpu.results import Results
 
+    if (folder / PLAN).is_file():
+        _finish(folder, True)
+        return
     if (folder / "arms.csv").is_file():
         _draw_arms(folder, [run.parent.name for run in sorted(folder.glob("*/manifest.json"))])
-        return
-    if (folder / "runs.csv").is_file():
-        if not _draw_doses(folder):
-            raise UserError(f"{folder / 'runs.csv'}: no figure is known for what was varied there")
         return
     _draw(Results.open(folder), folder)
     click.echo(f"Report: {folder / 'report.html'}")
@@ -435,6 +435,7 @@ def _draw_arms(out: Path, names: list[str]) -> None:
     runs = {name: Results.open(out / name) for name in names}
     if not all(run.has_course for run in runs.values()):
         return
+    runs = {name: [run] for name, run in runs.items()}
     try:
         paths = style.save(arms.figure(runs), out, "arms")
         arms.write_table(runs, out / "arms.csv")
@@ -481,19 +482,24 @@ def _collect(folder: Path) -> Collected:
     return sweep
 
 
-def _draw_doses(folder: Path) -> bool:
-    """Draw the dose axis of an ensemble that varied a dose or a concentration; say whether it did."""
-    from figures import dose, style
+def _finish(folder: Path, with_figures: bool) -> None:
+    """Make the dataset of a sweep, and its figures and report; say what the dose axis comes to."""
+    sweep = _collect(folder)
+    if not with_figures:
+        return
+    _say("Drawing the figures.")
+    from figures import dose, sweep_report
+    from figures import sweep as drawing
 
-    table = dose.Table.read(folder / "runs.csv")
-    if table is None:
-        return False
+    drawn = drawing.draw(sweep)
     try:
-        paths = style.save(dose.figure(table), folder, "dose")
+        sweep_report.write(sweep, drawn, drawing.save(drawn, folder / "figures"))
     except OSError as error:
-        raise UserError(f"{folder}: the runs are safe, but the figure could not be written: {error}") from error
-    click.echo("\n".join([*dose.verdict(table), f"Figure: {paths[0]}"]))
-    return True
+        raise UserError(f"The points are safe in {folder}, but the figures could not be written: {error}") from error
+    table = dose.Table.of(sweep)
+    for line in dose.verdict(table) if table is not None else ():
+        click.echo(line)
+    click.echo(f"Report: {folder / 'report.html'}")
 
 
 def _closing(results: Results, out: Path) -> str:

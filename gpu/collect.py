@@ -99,6 +99,8 @@ class Collected:
     axes : tuple of Axis
     points : tuple of Planned
         In the order of the plan.
+    settings : mapping
+        Of the first point, as `circuit.experiment.Experiment.resolved` gives them.
     meanings : dict of str to str
         What the model says of a key that is varied, where it says something.
     status : dict of str to str
@@ -119,6 +121,7 @@ class Collected:
     title: str
     axes: tuple[Axis, ...]
     points: tuple[Planned, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
     meanings: dict[str, str] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
     values: dict[str, NDArray[np.float64]] = field(default_factory=dict)
@@ -173,6 +176,7 @@ def gather(plan: Plan) -> Collected:
         title=plan.title,
         axes=plan.axes,
         points=plan.points,
+        settings=plan.settings,
         meanings=_meanings(plan),
         stacks={name: Stack(shape) for name in GROUPS},
         failures=tuple(points.failures(plan)),
