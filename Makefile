@@ -10,6 +10,7 @@ SHELL := /bin/bash
 VENV ?= .venv
 CONFIG ?= configs/ketamine.yaml
 ARGS ?=
+JOBS ?=
 PIP = "$(VENV)/bin/python" -m pip install --quiet --disable-pip-version-check
 # Made last, so that a set-up cut short is not taken for done.
 READY = $(VENV)/.ready
@@ -29,8 +30,8 @@ help: ## list the targets
 run: $(READY) ## set up, then run CONFIG (default configs/ketamine.yaml) into results/; ARGS='--set seed=2' passes options
 	@"$(VENV)/bin/pfc" run "$(CONFIG)" $(ARGS)
 
-test: $(READY) ## set up, then run every test this machine can run; FAST=1 leaves out the slow ones
-	@"$(VENV)/bin/python" -m pytest $(if $(FAST),,-m "") $(ARGS)
+test: $(READY) ## set up, then run every test this machine can run; FAST=1 leaves out the slow ones, JOBS=2 runs two at a time
+	@"$(VENV)/bin/python" -m pytest $(if $(FAST),,-m "") $(if $(JOBS),-n $(JOBS) --dist loadfile) $(ARGS)
 
 setup: $(READY) ## make or bring up to date the environment in VENV
 	@echo "$(VENV) is ready"

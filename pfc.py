@@ -6,10 +6,12 @@ Whatever takes long to import is imported inside the command that needs it, so t
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from gpu.plan import Plan
     from gpu.progress import Meter
     from gpu.results import Results
+    from gpu.slurm import Request
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 
@@ -43,6 +46,26 @@ device_option = click.option(
     help="auto, cuda, cpp or numpy: what runs the network; auto takes the first of them that works.",
 )
 folder_argument = click.argument("folder", type=click.Path(path_type=Path))
+#: What a job of a cluster is asked for: `gpu.slurm.Request`.
+REQUEST_OPTIONS = (
+    click.option("--partition", metavar="P", help="Slurm's; by default the cluster's own."),
+    click.option("--time", metavar="T", help="Limit of one start of a task, as sbatch takes it.  [default: 4:00:00]"),
+    click.option("--gres", metavar="WHAT", help="Of a task, such as gpu:1."),
+    click.option("--array-limit", type=click.IntRange(1), help="Tasks that run at a time."),
+    click.option("--parts", type=click.IntRange(1), help="Tasks; by default one a batch, at most 100."),
+    click.option("--points-per-task", type=click.IntRange(1), help="In place of --parts."),
+    click.option("--cpus", type=click.IntRange(1), help="Cores of a task; by default the cluster's own."),
+    click.option("--mem", type=click.FloatRange(0.1), metavar="GB", help="Memory of a task."),
+    click.option("--account", metavar="A", help="Who pays."),
+    click.option("--slurm-option", "extra", multiple=True, metavar="KEY=VALUE", help="Any option of sbatch."),
+)
+
+
+def request_options(command: Callable) -> Callable:
+    """Give a command the options of a job."""
+    for option in reversed(REQUEST_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -162,7 +185,10 @@ def build(config: str, overrides: tuple[str, ...], device: str, columns: int) ->
 @click.option("--columns", type=click.IntRange(1), help="Points that one program does; by default the device's.")
 @click.option("--workers", type=click.IntRange(1), help="Programs that run at a time; by default the device's.")
 @click.option("--figures/--no-figures", "with_figures", default=True, help="Draw the figures and write the report.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing; with --slurm, as a job script.")
+@click.option("--plan", "plan_only", is_flag=True, help="Only write down what there is to do, for pfc work.")
+@click.option("--slurm", is_flag=True, help="Submit what is missing to Slurm, as an array; options below.")
+@request_options
 def sweep(
     config: str,
     overrides: tuple[str, ...],
@@ -173,6 +199,9 @@ def sweep(
     workers: int | None,
     with_figures: bool,
     dry_run: bool,
+    plan_only: bool,
+    slurm: bool,
+    **wanted: Any,
 ) -> None:
     """Simulate every point of the sweep in CONFIG, or of --vary; one folder, one labelled dataset, figures.
 
@@ -180,18 +209,78 @@ def sweep(
     """
     from circuit.sweep import expand
 
+    request = _request(slurm, workers, device, wanted)
     asked = expand(config, overrides, vary)
     from gpu import job, plan, points, status
+    from gpu.slurm_jobs import make_folder
 
     out = out or _new_folder(config)
-    chosen = job.choose(device, _say)
+    chosen = _nodes(request) if request else job.choose(device, _say)
+    columns = columns or chosen.columns
     if dry_run:
-        planned = plan.draft(asked, out, columns or chosen.columns)
-        click.echo("\n".join(status.preview(planned, chosen, workers or chosen.workers)))
+        planned = plan.draft(asked, out, columns)
+        if request:
+            _show_script(planned, request, _plan_command(config, overrides, vary, out, columns))
+        else:
+            click.echo("\n".join(status.preview(planned, chosen, workers or chosen.workers)))
         return
-    planned = plan.write(asked, out, columns or chosen.columns)
-    points.forget(planned, [failure.point for failure in points.failures(planned) if failure.cause == points.KILLED])
-    _do(planned, chosen, workers, with_figures)
+    planned = plan.write(asked, out, columns)
+    if plan_only:
+        make_folder(planned)
+        click.echo(f"Planned {len(planned.points)} points in {len(planned.batches)} batches: {out}")
+        return
+    again = [failure.point for failure in points.failures(planned) if failure.cause == points.KILLED]
+    points.forget(planned, again)
+    if request:
+        _submit(planned, request, again)
+    else:
+        _do(planned, chosen, workers, with_figures)
+
+
+def _request(slurm: bool, workers: int | None, device: str, wanted: dict[str, Any]) -> Request | None:
+    """What is asked of Slurm; None if nothing is, and then no option may be for it."""
+    given = {key: value for key, value in wanted.items() if value is not None and value != ()}
+    if not slurm:
+        if given:
+            names = ", ".join("--slurm-option" if key == "extra" else f"--{key.replace('_', '-')}" for key in given)
+            raise UserError(f"{names} asks something of Slurm: add --slurm, or leave it out")
+        return None
+    if workers:
+        raise UserError("--workers is for a sweep on this machine; with --slurm, --array-limit says how many at a time")
+    from gpu.slurm import Request
+
+    return Request(device=device, **given)
+
+
+def _nodes(request: Request) -> Device:
+    from gpu import slurm
+
+    return slurm.nodes(request)
+
+
+def _submit(planned: Plan, request: Request, again: Sequence[str]) -> None:
+    from gpu import slurm
+
+    click.echo("\n".join([*slurm.submit(planned, request, again), f"Sweep: {planned.folder}"]))
+
+
+def _show_script(planned: Plan, request: Request, first: str) -> None:
+    """Print a job script, and apart from it, so that it can be saved as it stands, what it would do."""
+    from gpu import pool, slurm, status
+    from gpu.plan import PLAN
+
+    batches = pool.left(planned)
+    slurm.check_memory(planned, batches, request)
+    device = slurm.nodes(request, len(slurm.shares(batches, request)))
+    _say("\n".join(status.preview(planned, device, device.at_once)))
+    written = (planned.folder / PLAN).is_file() and (planned.folder / "slurm").is_dir()
+    click.echo(slurm.script(planned, request, None if written else first), nl=False)
+
+
+def _plan_command(config: str, overrides: tuple[str, ...], vary: tuple[str, ...], out: Path, columns: int) -> str:
+    """Return the command that writes the plan of a sweep into a folder."""
+    options = [word for name, values in (("--set", overrides), ("--vary", vary)) for v in values for word in (name, v)]
+    return shlex.join(["pfc", "sweep", config, *options, "--out", str(out), "--columns", str(columns), "--plan"])
 
 
 def _do(planned: Plan, device: Device, workers: int | None, with_figures: bool) -> None:
@@ -201,9 +290,10 @@ def _do(planned: Plan, device: Device, workers: int | None, with_figures: bool) 
     try:
         with worker.stoppable():
             pool.perform(planned, device, workers, _say, _meter)
-    except worker.Stopped:
+    except worker.Stopped as stopped:
         click.echo("\n".join(status.summary(planned)))
         _say(f"Stopped; what is done is kept in {planned.folder}. The same command with the same --out goes on.")
+        worker.wait_for_end(stopped)
         raise click.exceptions.Exit(INTERRUPTED) from None
     _finish(planned.folder, with_figures)
     click.echo("\n".join([*status.summary(planned), f"Sweep: {planned.folder}"]))
@@ -242,37 +332,53 @@ def work(folder: Path, part: int, of: int, device: str) -> None:
 @cli.command()
 @folder_argument
 def status(folder: Path) -> None:
-    """Say how many points of the sweep in FOLDER are done, running, failed and missing, and what failed."""
-    from gpu import status
+    """Say how many points of the sweep in FOLDER are done, running, failed and missing, what failed, what is queued."""
+    from gpu import slurm_jobs, status
     from gpu.plan import Plan
 
-    click.echo("\n".join(status.summary(Plan.read(folder))))
+    planned = Plan.read(folder)
+    click.echo("\n".join([*status.summary(planned), *slurm_jobs.summary(planned)]))
 
 
 @cli.command()
 @folder_argument
 @device_option
 @click.option("--workers", type=click.IntRange(1), help="Programs that run at a time; by default the device's.")
-def retry(folder: Path, device: str, workers: int | None) -> None:
-    """Run again what failed or is damaged of the sweep in FOLDER, and what is missing."""
-    from gpu import job, points, status
+@click.option("--local", is_flag=True, help="Run here what was submitted to Slurm.")
+def retry(folder: Path, device: str, workers: int | None, local: bool) -> None:
+    """Run again what failed or is damaged of the sweep in FOLDER, and what is missing; where it ran before.
+
+    What was submitted to Slurm is submitted again with the options of the last time; --device and --workers are for
+    this machine.
+    """
+    from gpu import job, points, slurm_jobs, status
     from gpu.plan import Plan
 
     planned = Plan.read(folder)
-    points.forget(planned, [failure.point for failure in points.failures(planned)])
+    jobs = slurm_jobs.noted(planned)
+    again = [failure.point for failure in points.failures(planned)]
+    points.forget(planned, again)
     points.discard(planned, status.damaged(planned))
-    _do(planned, job.choose(device, _say), workers, True)
+    if jobs and not local:
+        from gpu.slurm import Request
+
+        _submit(planned, Request.of(jobs[-1].options), again)
+    else:
+        _do(planned, job.choose(device, _say), workers, True)
 
 
 @cli.command()
 @folder_argument
 def cancel(folder: Path) -> None:
-    """Stop whatever works on the sweep in FOLDER; what is done is kept."""
-    from gpu import pool
+    """Stop whatever works on the sweep in FOLDER, here and in its jobs; what is done is kept."""
+    from gpu import pool, slurm_jobs
     from gpu.plan import Plan
 
-    told = pool.stop_others(Plan.read(folder))
+    planned = Plan.read(folder)
+    told = pool.stop_others(planned)
     click.echo(f"Told {told} to stop." if told else "Nothing on this machine works on it.")
+    if cancelled := slurm_jobs.cancel(planned):
+        click.echo(f"Cancelled Slurm's {', '.join(cancelled)}.")
 
 
 @cli.command()

@@ -140,7 +140,7 @@ def _axis(name: str, node: Node, arms: tuple[str, ...], problems: Problems) -> V
     if node.is_group and "from" not in node.value:
         return _together(name, node, problems)
     values = _range(node, problems) if node.is_group else _list(node, problems)
-    return values and Values(name, (name,), tuple((value,) for value in values))
+    return Values(name, (name,), tuple((value,) for value in values)) if values else None
 
 
 def _list(node: Node, problems: Problems) -> list[Node]:

@@ -204,6 +204,8 @@ def edges(
         i, j = fixed_in_degree(
             counts[source], counts[target], degrees[name], source == target, stream(seed, "connectivity", key)
         )
+        by_source = np.argsort(i, kind="stable")  # A spike then finds its synapses side by side in memory.
+        i, j = i[by_source], j[by_source]
         factor = log_normal(stream(seed, "weights", key), numbers.heterogeneity.log_sd_weight.si, i.size)
         sources.append(i + where[source].start)
         targets.append(j + where[target].start)

@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from circuit.errors import BuildError
-from gpu import progress, toolchain
-from gpu.cache import locked
+from gpu import progress, signals, toolchain
+from gpu.cache import cache_folder, locked
 from gpu.devices import Device
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ MODEL = "circuit.network"
 DESCRIPTION = "build.json"
 # Modules and, with a suffix, other files beside this one whose text shapes the program, besides the model's own.
 SOURCES = ("gpu.compile",)
+CPP_SOURCES = (*SOURCES, "gpu.cpp_code", "cpp_helpers.h", "cpp_memory.h", "cpp_noise.h", "cpp_pathway.h")
 CUDA_SOURCES = (*SOURCES, "gpu.cuda_code", "cuda_vectors.h")
 
 
@@ -187,7 +188,7 @@ def structure_hash(structure: DataclassInstance, device: Device, model: str = MO
     These are the structure, the text of the model's `SOURCES` and of ours, Brian2's version, and for a compiled device
     the compiler, its flags and the processor.
     """
-    ours = CUDA_SOURCES if device.name == "cuda" else SOURCES
+    ours = {"cpp": CPP_SOURCES, "cuda": CUDA_SOURCES}.get(device.name, SOURCES)
     identity = {
         "structure": asdict(structure),
         "sources": {name: _source(name) for name in (*_model_sources(model), *ours)},
@@ -198,9 +199,13 @@ def structure_hash(structure: DataclassInstance, device: Device, model: str = MO
 
 
 def environment() -> dict[str, str]:
-    """Return the environment for our own subprocesses: in it, they find our packages from any folder."""
+    """Return the environment for our own subprocesses: in it, they find our packages from any folder.
+
+    Brian2 imports Matplotlib, which would write to the home folder; on the nodes of a cluster there may be none.
+    """
     path = (str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH"))
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path)), "PYTHONUNBUFFERED": "1"}
+    own = {"PYTHONPATH": os.pathsep.join(filter(None, path)), "PYTHONUNBUFFERED": "1"}
+    return {"MPLCONFIGDIR": str(cache_folder() / "matplotlib")} | os.environ | own
 
 
 def _is_whole(folder: Path) -> bool:
@@ -253,6 +258,7 @@ def _compile(folder: Path, log: TextIO, on_progress: progress.OnProgress) -> int
         cwd=folder,
         env=environment(),
         process_group=0,
+        preexec_fn=signals.for_children(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

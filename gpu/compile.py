@@ -20,20 +20,16 @@ from typing import Any
 
 import numpy as np
 
-from gpu import cuda_code, progress
+from gpu import cpp_code, cuda_code, progress
 from gpu.build import DESCRIPTION, Index, Output, Variable
 
 REPORT_PERIOD_S = 0.25
-# The generated main() has these as constants; we want them at run time.
-SEED = 'brian::_random_generators[0].seed(std::stoul(std::getenv("PFC_SEED")));'
-DURATION = 'std::stod(std::getenv("PFC_DURATION"))'
 # Two clocks that tick at once are apart by rounding, after 64 s by more than Brian2 takes for the same time; then it
 # does the two parts of a step one after the other.
 CLOCKS = "#define Clock_epsilon 1e-14", "#define Clock_epsilon 1e-9"
 REPORT = f'std::cout << "{progress.PREFIX} " << completed << " " << elapsed << std::endl;'
 # Once the loop has ended, a second Ctrl-C must not kill the writing of what it computed.
 KEEP_RESULTS = "std::signal(SIGINT, SIG_IGN);"
-MAIN = "main.cpp"
 
 
 def main() -> None:
@@ -100,11 +96,10 @@ def describe(objects: Mapping[str, Any], file_of: Callable[[Any], str], index_fi
 
 
 def _cpp(request: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Generate and compile the C++ program."""
+    """Generate, revise and compile the C++ program."""
     start = time.monotonic()
-    description, network = _generate(request, folder, "cpp_standalone", {"main": SEED}, REPORT)
-    _replace_once(folder / MAIN, f"{network}.run(1.0, ", f"{network}.run({DURATION}, ")
-    _replace_once(folder / "network.cpp", *CLOCKS)
+    description = _generate(request, folder, "cpp_standalone", {"main": cpp_code.SEED}, REPORT)
+    cpp_code.revise(folder, request["structure"]["precision"])
     (folder / "make.deps").touch()  # Brian2's makefile would preprocess every file once more to find dependencies.
     toolchain = request["toolchain"]
     variables = {
@@ -130,7 +125,7 @@ def _cuda(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     backend.cuda_runtime_version = float(toolchain["release"])
     backend.cuda_path = str(Path(toolchain["nvcc"]).parents[1])
     code = {"before_start": cuda_code.NEEDS_GPU, "main": cuda_code.SEED}
-    description, _ = _generate(request, folder, "cuda_standalone", code, cuda_code.REPORT)
+    description = _generate(request, folder, "cuda_standalone", code, cuda_code.REPORT)
     _replace_once(folder / "network.cu", *CLOCKS)
     cuda_code.revise(folder)
     # The largest first, so that the last core is not left alone with it; brian2cuda also writes an empty one.
@@ -148,8 +143,8 @@ def _cuda(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _generate(
     request: dict[str, Any], folder: Path, standalone: str, code: Mapping[str, str], report: str
-) -> tuple[dict[str, Any], str]:
-    """Write the sources of a program; return what build.json says and the name of the network.
+) -> dict[str, Any]:
+    """Write the sources of a program; return what build.json says.
 
     Parameters
     ----------
@@ -180,7 +175,7 @@ def _generate(
     description = describe(objects, device.get_array_filename, _index_files(device, objects))
     for entry in description["indices"].values():
         (folder / entry["file"]).unlink()  # Placeholders, as large as the edges; each run brings its own.
-    return description, network.name
+    return description
 
 
 def _numpy(request: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -202,10 +202,9 @@ def verify(path: Path, manifest: Mapping[str, Any]) -> None:
             )
 
 
-def is_json(path: Path) -> bool:
-    """Whether a file holds a whole JSON text."""
+def holds_object(path: Path) -> bool:
+    """Whether a file holds a whole JSON object."""
     try:
-        json.loads(path.read_text(encoding="utf-8"))
+        return isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
     except (OSError, ValueError):
         return False
-    return True

@@ -214,7 +214,7 @@ def _earlier(sweep: Sweep, path: Path) -> Plan | None:
     try:
         old = Plan.read(path)
     except ResultsError:
-        if folder.is_json(path / PLAN):  # of another version
+        if folder.holds_object(path / PLAN):  # of another version
             raise
         return None
     lost = set(old.by_id) - {point.id for point in sweep.points}

@@ -45,9 +45,15 @@ class Claims:
     """The right to work on batches, shared by all processes that work on a sweep; a context manager.
 
     Each process opens it once: POSIX locks belong to a process, and closing any of its files gives them back.
+
+    Attributes
+    ----------
+    hold : bool
+        Whether locks hold here; if not, `take` keeps nobody out.
     """
 
     def __init__(self, plan: Plan) -> None:
+        self.hold = True
         try:
             self._file = (plan.folder / CLAIMS).open("a+b")
         except OSError as error:
@@ -64,6 +70,7 @@ class Claims:
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _offset(batch))
         except OSError as error:
+            self.hold = self.hold and error.errno not in NO_LOCKS
             return error.errno in NO_LOCKS
         return True
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from circuit.errors import KilledError, RunError, StorageError
-from gpu import progress
+from gpu import progress, signals
 from gpu.build import Build, Index, Variable, environment
 
 TAIL_LINES = 20
@@ -143,7 +143,7 @@ def execute(
     clock = [time.monotonic()]
     results = workdir / "results"
     try:
-        settings = _lay_out(build, arrays, workdir)
+        settings = lay_out(build, arrays, workdir)
     except OSError as error:
         raise StorageError(f"The values of the run could not be written: {error}.{_room(workdir)}") from error
     clock.append(time.monotonic())
@@ -181,7 +181,7 @@ def _final(variable: Variable, results: Path) -> np.ndarray:
     return _read(results / variable.file, variable.dtype, variable.size)
 
 
-def _lay_out(build: Build, arrays: Mapping[str, np.ndarray], workdir: Path) -> list[str]:
+def lay_out(build: Build, arrays: Mapping[str, np.ndarray], workdir: Path) -> list[str]:
     """Write the values where the program reads them; return its arguments.
 
     The program reads edges from ``static_arrays`` in its working directory; what a run does not replace there is a link
@@ -253,6 +253,7 @@ def _simulate(command: list[str], workdir: Path, variables: dict[str, str], on_p
             cwd=workdir,
             env=variables,
             process_group=0,
+            preexec_fn=signals.for_children(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -23,7 +24,7 @@ from typing import Any, NoReturn
 
 from circuit import network
 from circuit.errors import BuildError, KilledError, StorageError, UserError
-from gpu import build, job, points, progress
+from gpu import build, job, points, progress, signals
 from gpu.devices import Device
 from gpu.job import Task
 from gpu.plan import Batch, Plan
@@ -113,12 +114,20 @@ class Worker:
                 if self._left(batch, failed) and claims.take(batch):
                     try:
                         if self._left(batch, failed):  # another may have done it in between
+                            if claims.hold:
+                                self._clear(batch)
                             self._perform(batch)
                     finally:
                         claims.give_back(batch)
 
     def _left(self, batch: Batch, failed: set[str]) -> bool:
         return any(point not in failed and not points.is_done(self.plan, point) for point in batch.points)
+
+    def _clear(self, batch: Batch) -> None:
+        """Remove what others who died at this batch left half written; while it is ours, nobody else writes."""
+        for name in batch.points:
+            for draft in self.plan.results("").glob(f".{name}.*"):
+                shutil.rmtree(draft, ignore_errors=True)
 
     def _perform(self, batch: Batch) -> None:
         self.report(begin=batch.name)
@@ -154,7 +163,13 @@ class Worker:
         program = self._program(tasks[0], columns)
         wanted = [self.plan.results(name) for name in names if not points.is_done(self.plan, name)]
         filled = tasks + [tasks[-1]] * (columns - len(tasks))
-        job.run_columns(filled, program, True, self._fraction, wanted)
+        start = time.monotonic()
+        try:
+            job.run_columns(filled, program, True, self._fraction, wanted)
+        except KilledError:
+            signals.outlive()
+            raise
+        self.say(f"{', '.join(path.name for path in wanted)}: done in {time.monotonic() - start:.1f} s")
         self.report(done=len(wanted))
 
     def _fraction(self, completed: float, elapsed_s: float) -> None:
@@ -206,7 +221,8 @@ class Counted:
 
 def wait_for_end(stopped: Stopped) -> None:
     """In a Slurm job that is asked to end, wait until it is ended: only then is it put back into the queue."""
-    if "SLURM_JOB_ID" in os.environ and stopped.number == signal.SIGTERM:
+    if signals.IN_SLURM in os.environ and stopped.number == signal.SIGTERM:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Slurm may say it again
         while True:
             signal.pause()
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The compiled network against the interpreted one: same arrays, no noise, until chaos shows.
 
-The drive is constant, so that the two differ by rounding alone: -ffast-math reorders sums and takes a vector exp good
-to some 1e-15. The fastest growth is a cell's own near threshold, a factor e every 0.2 ms at most and only within a
-millisecond of a spike; 1e-9 V over 50 ms leaves room for it, and is 1e4 times less than one step of integration is off.
+The drive is constant, so that the two differ by rounding alone: the revised loops (gpu/cpp_code.py) and -ffast-math
+reorder sums and take a vector exp good to some 1e-15. The fastest growth is a cell's own near threshold, a factor e
+every 0.2 ms at most and only within a millisecond of a spike; 1e-9 V over 50 ms leaves room for it, and is 1e4 times
+less than one step of integration is off.
 """
 
 from __future__ import annotations

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What does a sweep cost over its bare simulations? 256 points of a 500-cell column on all cores, 20 s simulated each.
+
+    python benchmarks/sweep_throughput.py [--points 256] [--repeats 1]
+
+Bare: the compiled program alone, back to back, one a core, its values laid out before the clock runs. As a sweep:
+`pfc sweep` from start to end, with the plan, workers, checks, labelled results, dataset, figures and report. In turn,
+in one run; prints the ratio of the throughputs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from circuit import draw, network  # noqa: E402
+from circuit.sweep import expand  # noqa: E402
+from gpu import devices, job, progress, run, toolchain  # noqa: E402
+from gpu.build import environment  # noqa: E402
+
+CONFIG = ROOT / "configs" / "ketamine.yaml"
+SETTINGS = {
+    "network.num_neurons": "500",
+    "parameters.synapses.num_neurons_ref": "500",  # in-degrees of a column this small
+    "recording.num_traced": "2",
+}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--points", type=int, default=256)
+    parser.add_argument("--repeats", type=int, default=1, help="pairs of measurements")
+    asked = parser.parse_args()
+    overrides = [f"{key}={value}" for key, value in SETTINGS.items()]
+    vary = ["drug.concentration=0 uM,0.3 uM,1 uM,3 uM", f"seed=1..{asked.points // 4}"]
+    exps = [point.exp for point in expand(CONFIG, overrides, vary).points]
+    device = devices.choose("cpp")
+    program = job.find(network.structure(exps[0]), device, print, lambda label: progress.Silent())
+    print(f"{len(exps)} points of {exps[0].network.num_neurons} cells, {exps[0].duration} each, "
+          f"{toolchain.cores()} cores")  # fmt: skip
+    ratios = []
+    for _ in range(asked.repeats):
+        bare, swept = bare_seconds(exps, program), swept_seconds(overrides, vary)
+        ratios.append(bare / swept)
+        percent = 100 * ratios[-1]
+        print(f"bare {bare:.1f} s, as a sweep {swept:.1f} s: {percent:.1f} % of the bare throughput", flush=True)
+    print(f"median {100 * statistics.median(ratios):.1f} %")
+
+
+def bare_seconds(exps, program) -> float:
+    """Seconds that the programs of all points take, one after the other on each core."""
+
+    def simulate(exp) -> float:
+        with run.scratch() as workdir:
+            settings = run.lay_out(program, draw.arrays(exp), workdir)
+            words = [*program.command, "--results_dir", "results/", *settings]
+            variables = environment() | {"PFC_DURATION": repr(exp.duration.si), "PFC_SEED": str(exp.seed)}
+            begun = time.monotonic()
+            subprocess.run(words, cwd=workdir, env=variables, stdout=subprocess.DEVNULL, check=True)
+            return time.monotonic() - begun
+
+    with ThreadPoolExecutor(toolchain.cores()) as pool:
+        return sum(pool.map(simulate, exps)) / toolchain.cores()
+
+
+def swept_seconds(overrides, vary) -> float:
+    """Seconds from the command to its end."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = [sys.executable, str(ROOT / "pfc.py"), "sweep", str(CONFIG), "--device", "cpp"]
+        words += [word for override in overrides for word in ("--set", override)]
+        words += [word for axis in vary for word in ("--vary", axis)] + ["--out", f"{folder}/sweep"]
+        begun = time.monotonic()
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL, env=environment())
+        return time.monotonic() - begun
+
+
+if __name__ == "__main__":
+    main()
