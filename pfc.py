@@ -19,6 +19,7 @@ from circuit.errors import UserError
 
 if TYPE_CHECKING:
     from circuit.config import Experiment
+    from gpu.collect import Collected
     from gpu.devices import Device
     from gpu.plan import Plan
     from gpu.progress import Meter
@@ -233,7 +234,7 @@ def sweep(
     if request:
         _submit(planned, request, again)
     else:
-        _do(planned, chosen, workers)
+        _do(planned, chosen, workers, with_figures)
 
 
 def _request(slurm: bool, workers: int | None, device: str, wanted: dict[str, Any]) -> Request | None:
@@ -282,7 +283,7 @@ def _plan_command(config: str, overrides: tuple[str, ...], vary: tuple[str, ...]
     return shlex.join(["pfc", "sweep", config, *options, "--out", str(out), "--columns", str(columns), "--plan"])
 
 
-def _do(planned: Plan, device: Device, workers: int | None) -> None:
+def _do(planned: Plan, device: Device, workers: int | None, with_figures: bool) -> None:
     """Do what is missing of a sweep on this machine, and say how it ended; status 1 if a point failed."""
     from gpu import points, pool, status, worker
 
@@ -294,6 +295,7 @@ def _do(planned: Plan, device: Device, workers: int | None) -> None:
         _say(f"Stopped; what is done is kept in {planned.folder}. The same command with the same --out goes on.")
         worker.wait_for_end(stopped)
         raise click.exceptions.Exit(INTERRUPTED) from None
+    _finish(planned.folder, with_figures)
     click.echo("\n".join([*status.summary(planned), f"Sweep: {planned.folder}"]))
     if any(state != points.DONE for state in points.states(planned).values()):
         raise click.exceptions.Exit(1)
@@ -362,7 +364,7 @@ def retry(folder: Path, device: str, workers: int | None, local: bool) -> None:
 
         _submit(planned, Request.of(jobs[-1].options), again)
     else:
-        _do(planned, job.choose(device, _say), workers)
+        _do(planned, job.choose(device, _say), workers, True)
 
 
 @cli.command()
@@ -389,6 +391,18 @@ def verify(folder: Path) -> None:
     click.echo("\n".join(wrong) or f"{folder}: everything is as it was written.")
     if wrong:
         raise click.exceptions.Exit(1)
+
+
+@cli.command()
+@folder_argument
+def collect(folder: Path) -> None:
+    """Make one labelled dataset of the sweep in FOLDER, sweep.nc, and one table, sweep.csv.
+
+    Points may still be missing; each one is compared with its checksum first.
+    """
+    counts = _collect(folder).counts
+    click.echo(", ".join(f"{number} {state}" for state, number in counts.items() if number))
+    click.echo(f"Dataset: {folder / 'sweep.nc'}\nTable: {folder / 'sweep.csv'}")
 
 
 @cli.command()
@@ -450,15 +464,15 @@ def benchmark(
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def figures(folder: Path) -> None:
-    """Draw the figures and the report of the results in FOLDER anew; of an ensemble, its dose axis."""
+    """Draw the figures and the report of the results in FOLDER, of a run or a sweep, anew."""
+    from gpu.plan import PLAN
     from gpu.results import Results
 
+    if (folder / PLAN).is_file():
+        _finish(folder, True)
+        return
     if (folder / "arms.csv").is_file():
         _draw_arms(folder, [run.parent.name for run in sorted(folder.glob("*/manifest.json"))])
-        return
-    if (folder / "runs.csv").is_file():
-        if not _draw_doses(folder):
-            raise UserError(f"{folder / 'runs.csv'}: no figure is known for what was varied there")
         return
     _draw(Results.open(folder), folder)
     click.echo(f"Report: {folder / 'report.html'}")
@@ -527,6 +541,7 @@ def _draw_arms(out: Path, names: list[str]) -> None:
     runs = {name: Results.open(out / name) for name in names}
     if not all(run.has_course for run in runs.values()):
         return
+    runs = {name: [run] for name, run in runs.items()}
     try:
         paths = style.save(arms.figure(runs), out, "arms")
         arms.write_table(runs, out / "arms.csv")
@@ -562,19 +577,35 @@ def _draw(results: Results, folder: Path) -> None:
     amend_manifest(folder, timings={"figures_s": round(time.monotonic() - start, 4)})
 
 
-def _draw_doses(folder: Path) -> bool:
-    """Draw the dose axis of an ensemble that varied a dose or a concentration; say whether it did."""
-    from figures import dose, style
+def _collect(folder: Path) -> Collected:
+    """Make the dataset and the table of a sweep; say what is not in them."""
+    from gpu import collect, dataset, plan
 
-    table = dose.Table.read(folder / "runs.csv")
-    if table is None:
-        return False
+    sweep = collect.gather(plan.Plan.read(folder))
+    dataset.write(sweep)
+    for sentence in sweep.sentences():
+        _say(sentence)
+    return sweep
+
+
+def _finish(folder: Path, with_figures: bool) -> None:
+    """Make the dataset of a sweep, and its figures and report; say what the dose axis comes to."""
+    sweep = _collect(folder)
+    if not with_figures:
+        return
+    _say("Drawing the figures.")
+    from figures import dose, sweep_report
+    from figures import sweep as drawing
+
+    drawn = drawing.draw(sweep)
     try:
-        paths = style.save(dose.figure(table), folder, "dose")
+        sweep_report.write(sweep, drawn, drawing.save(drawn, folder / "figures"))
     except OSError as error:
-        raise UserError(f"{folder}: the runs are safe, but the figure could not be written: {error}") from error
-    click.echo("\n".join([*dose.verdict(table), f"Figure: {paths[0]}"]))
-    return True
+        raise UserError(f"The points are safe in {folder}, but the figures could not be written: {error}") from error
+    table = dose.Table.of(sweep)
+    for line in dose.verdict(table) if table is not None else ():
+        click.echo(line)
+    click.echo(f"Report: {folder / 'report.html'}")
 
 
 def _closing(results: Results, out: Path) -> str:

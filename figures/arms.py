@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def _pathway(name: str) -> Callable[[Any], float]:
 
 MEASURES = {
     "p_eEF2_30min": Measure("p-eEF2\n15-45 min", chain_change("p_eEF", 0.25, 0.75)),
-    "released_BDNF_1h": Measure("BDNF freed\n15-60 min", chain_change("BDNF_free", 0.25, 1.0)),
+    "released_BDNF_1h": Measure("free BDNF\n15-60 min", chain_change("BDNF_free", 0.25, 1.0)),
     "BDNF_1h": Measure("BDNF\n30-90 min", chain_change("BDNF", 0.5, 1.5)),
     "p_mTOR_1h": Measure("p-mTOR\n30-60 min", chain_change("mTOR", 0.5, 1.0)),
     "GluA1_6h": Measure("GluA1\n6 h", chain_change("GluA", 4.0, 8.0)),
@@ -115,18 +116,35 @@ PUBLISHED = {
 }
 
 
-def measures_of(runs: Mapping[str, Any]) -> dict[str, Measure]:
+Runs = Mapping[str, Sequence[Any]]
+"""Of each arm, its runs: one for each seed."""
+
+
+def measures_of(runs: Runs) -> dict[str, Measure]:
     """Return what is read of these runs."""
-    return OF_STIMULI if all(run.has_stimuli for run in runs.values()) else MEASURES
+    return OF_STIMULI if all(run.has_stimuli for group in runs.values() for run in group) else MEASURES
 
 
-def values(runs: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Return every measure of every arm."""
+def each(runs: Runs) -> dict[str, dict[str, np.ndarray]]:
+    """Return every measure of every arm, shape (runs of the arm,)."""
     measures = measures_of(runs)
-    return {name: {key: measure.read(run) for key, measure in measures.items()} for name, run in runs.items()}
+    return {
+        name: {key: np.array([measure.read(run) for run in group]) for key, measure in measures.items()}
+        for name, group in runs.items()
+    }
 
 
-def lines(runs: Mapping[str, Any]) -> list[str]:
+def values(runs: Runs) -> dict[str, dict[str, float]]:
+    """Return the mean of every measure over the runs of every arm."""
+    return {name: {key: _mean(found) for key, found in group.items()} for name, group in each(runs).items()}
+
+
+def _mean(found: np.ndarray) -> float:
+    known = found[np.isfinite(found)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def lines(runs: Runs) -> list[str]:
     """Return the measures as a table of text."""
     width = max(len(name) for name in runs) + 2
     head = " " * width + "".join(f"{key:>18}" for key in measures_of(runs))
@@ -136,7 +154,7 @@ def lines(runs: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def write_table(runs: Mapping[str, Any], path: Path) -> None:
+def write_table(runs: Runs, path: Path) -> None:
     """Write the measures as CSV, one line an arm.
 
     Raises
@@ -151,27 +169,34 @@ def write_table(runs: Mapping[str, Any], path: Path) -> None:
 
 
 @style.styled
-def figure(runs: Mapping[str, Any]) -> Figure:
-    """Return the figure: a row for each arm, a column of bars for each measure, what was published at the right."""
-    names, found, measures = list(runs), values(runs), measures_of(runs)
+def figure(runs: Runs) -> Figure:
+    """Return the figure: a row for each arm, a column of bars for each measure, what was published at the right.
+
+    Bars are means over the runs of an arm; if there are several, each is a dot.
+    """
+    names, found, measures = list(runs), each(runs), measures_of(runs)
     fig = style.new_figure(style.DOUBLE_COLUMN_MM, 26 + 6.5 * len(names))
     panels = np.atleast_1d(fig.subplots(1, len(measures), sharey=True))
     rows = np.arange(len(names))
     for n, (axes, (key, measure)) in enumerate(zip(panels, measures.items(), strict=True)):
-        bars = np.array([found[name][key] for name in names])
+        bars = np.array([_mean(found[name][key]) for name in names])
         base = 0.0 if measure.unit == "% of spines" else 100.0
         colors = [style.COLORS["PYR"] if "ketamine" in name else style.BASELINE for name in names]
         axes.barh(rows, bars - base, left=base, color=colors, height=0.62)
+        for row, name in enumerate(names):
+            if found[name][key].size > 1:
+                dots = found[name][key]
+                axes.plot(dots, np.full(dots.size, row), ".", color=style.INK, markersize=2.2, markeredgewidth=0)
         axes.axvline(base, color=style.INK, linewidth=0.7)
         axes.set_title(f"{'ABCDEFG'[n]}  {measure.label}", fontsize=6.5, loc="left")
         axes.set_xlabel(measure.unit, fontsize=6.5)
         axes.tick_params(labelsize=6.5)
-        axes.locator_params(axis="x", nbins=3)
+        axes.locator_params(axis="x", nbins=2)
     panels[0].set_yticks(rows, names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
     for row, name in enumerate(names):
         panels[-1].annotate(
-            PUBLISHED.get(name, ""),
+            textwrap.fill(PUBLISHED.get(name, ""), 22),
             (1.06, row),
             xycoords=("axes fraction", "data"),
             va="center",

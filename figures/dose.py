@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,13 +14,16 @@ from circuit.populations import POPULATIONS
 from circuit.units import parse
 from figures import style
 
-#: Key that an ensemble varied, its unit on the axis, and the words for it.
+#: Axes whose places are repetitions of one thing.
+REPEATS = frozenset({"seed", "drug.subject"})
+#: Key that a sweep varied, its unit on the axis, and the words for it.
 AXES = {
     "drug.concentration": ("uM", "Free concentration (µM)"),
     "drug.dose": ("mg/kg", "Dose (mg/kg)"),
 }
 #: Extracellular glutamate in rat prefrontal cortex after ketamine i.p., direction only (Moghaddam 1997, finding B24).
 PUBLISHED = {10.0: 1, 20.0: 1, 30.0: 1, 50.0: 0, 200.0: -1}
+RATS = {"name": "ketamine", "species": "rat", "route": "i.p."}
 SIGNS = {1: "rises", 0: "does not change", -1: "falls"}
 #: A mean change counts if it is more than this many standard errors from zero.
 ERRORS = 2.0
@@ -29,7 +31,7 @@ ERRORS = 2.0
 
 @dataclass(frozen=True)
 class Table:
-    """An ensemble over doses and seeds.
+    """A sweep over doses and seeds.
 
     Attributes
     ----------
@@ -38,37 +40,43 @@ class Table:
     doses : ndarray, shape (num_doses,)
         Ascending, in the unit of `AXES`.
     values : dict of str to list of ndarray
-        Each column of the summary: for every dose, its value in each run.
+        Each key of the summary: for every dose, its value in each run that has one.
+    is_published : bool
+        Whether the doses are given as they were in what was `PUBLISHED`.
     """
 
     key: str
     doses: np.ndarray
     values: dict[str, list[np.ndarray]]
+    is_published: bool = False
 
     @classmethod
-    def read(cls, path: Path) -> Table | None:
-        """Read the table of an ensemble; None if it varied anything but seeds and a dose."""
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        varied = [name for name in rows[0] if "." in name] if rows else []
-        if len(varied) != 1 or varied[0] not in AXES:
+    def of(cls, sweep: Any) -> Table | None:
+        """Return the table of a sweep; None if it varied anything but a dose and repetitions (seeds, subjects).
+
+        Parameters
+        ----------
+        sweep : gpu.collect.Collected
+            Or any object with the same attributes.
+        """
+        varied = [n for n, axis in enumerate(sweep.axes) if len(axis.labels) > 1 and not set(axis.keys) <= REPEATS]
+        if len(varied) != 1 or sweep.axes[varied[0]].keys[0] not in AXES or len(sweep.axes[varied[0]].keys) > 1:
             return None
-        key = varied[0]
-        unit = AXES[key][0]
-        amounts = np.array([parse(row[key], (unit, "nM" if unit == "uM" else "ug/kg")).to(unit) for row in rows])
-        doses = np.unique(amounts)
-        columns = [name for name in rows[0] if name not in ("folder", "seed", key)]
+        axis = sweep.axes[varied[0]]
+        key, unit = axis.keys[0], AXES[axis.keys[0]][0]
+        amounts = np.array([parse(text, (unit, "nM" if unit == "uM" else "ug/kg")).to(unit) for (text,) in axis.labels])
+        order = np.argsort(amounts)
         values = {
-            name: [
-                np.array([_number(row[name]) for row, a in zip(rows, amounts, strict=True) if a == d]) for d in doses
-            ]
-            for name in columns
+            name: [row[np.isfinite(row)] for row in np.moveaxis(found, varied[0], 0).reshape(len(amounts), -1)[order]]
+            for name, found in sweep.values.items()
         }
-        return cls(key, doses, values)
+        drug = sweep.settings.get("drug") or {}
+        as_published = {key: drug.get(key) for key in RATS} == RATS
+        return cls(key, amounts[order], values, key == "drug.dose" and as_published)
 
     def mean(self, name: str) -> np.ndarray:
-        """Mean over the runs at each dose."""
-        return np.array([values.mean() for values in self.values[name]])
+        """Mean over the runs at each dose; NaN where there is none."""
+        return np.array([values.mean() if values.size else np.nan for values in self.values[name]])
 
     def error(self, name: str) -> np.ndarray:
         """Standard error of that mean; zero of a single run."""
@@ -77,11 +85,7 @@ class Table:
     def sign(self, name: str) -> np.ndarray:
         """1, 0 or -1 for a change above, within or below `ERRORS` standard errors of zero."""
         mean, error = self.mean(name), self.error(name)
-        return np.where(np.abs(mean) <= ERRORS * error, 0, np.sign(mean)).astype(int)
-
-
-def _number(text: str) -> float:
-    return float(text) if text else float("nan")
+        return np.where(np.abs(mean) <= ERRORS * error, 0, np.sign(np.nan_to_num(mean))).astype(int)
 
 
 @style.styled
@@ -109,6 +113,8 @@ def _dose_axis(axes: Axes, table: Table) -> None:
 
 
 def _line(axes: Axes, table: Table, name: str, color: str, label: str, scale: float = 1.0, **marks: object) -> None:
+    if name not in table.values:
+        return
     axes.errorbar(
         table.doses,
         scale * table.mean(name),
@@ -147,16 +153,17 @@ def draw_glutamate(axes: Axes, table: Table) -> Axes:
     _line(axes, table, "glutamate_change_percent", style.GLUTAMATE, "glutamate")
     _line(axes, table, "ampa_throughput_change_percent", style.BASELINE, "AMPA throughput", marker="s")
     axes.set_ylabel("Change (%)")
-    axes.legend(loc="upper left", labelcolor="linecolor")
-    if table.key == "drug.dose":
+    axes.legend(loc="upper left", labelcolor="linecolor", bbox_to_anchor=(0, 0.9 if table.is_published else 1))
+    if table.is_published:  # a strip for the arrows, and below them the legend
         low, high = axes.get_ylim()
-        axes.set_ylim(low, high + 0.35 * (high - low))
-        for dose, sign in zip(table.doses, table.sign("glutamate_change_percent"), strict=True):
-            if dose in PUBLISHED:
+        axes.set_ylim(low, high + 0.5 * (high - low))
+        means, signs = table.mean("glutamate_change_percent"), table.sign("glutamate_change_percent")
+        for dose, mean, sign in zip(table.doses, means, signs, strict=True):
+            if dose in PUBLISHED and np.isfinite(mean):
                 agrees = sign == PUBLISHED[dose]
                 axes.text(
                     dose,
-                    high + 0.24 * (high - low),
+                    high + 0.38 * (high - low),
                     {1: "↑", 0: "–", -1: "↓"}[PUBLISHED[dose]],
                     ha="center",
                     color=style.INK if agrees else style.COLORS["PV"],
@@ -166,15 +173,15 @@ def draw_glutamate(axes: Axes, table: Table) -> Axes:
 
 
 def verdict(table: Table) -> list[str]:
-    """Return in words where the model and the rats agree; nothing if the axis is no dose."""
-    if table.key != "drug.dose":
+    """Return in words where the model and the rats agree; nothing if the doses are not given as they were there."""
+    if not table.is_published:
         return []
     words = []
     changes = zip(
         table.doses, table.mean("glutamate_change_percent"), table.sign("glutamate_change_percent"), strict=True
     )
     for dose, mean, sign in changes:
-        if dose in PUBLISHED:
+        if dose in PUBLISHED and np.isfinite(mean):
             agree = "agrees" if sign == PUBLISHED[dose] else "differs"
             words.append(
                 f"{dose:g} mg/kg: glutamate {SIGNS[sign]} here ({mean:+.1f} %) and {SIGNS[PUBLISHED[dose]]} in rats "

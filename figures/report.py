@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import base64
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import yaml
 from circuit.subunits import CLASSES
 from figures import make, style, timeline
 from figures import numbers as model
-from figures.html import Html, join, table, tag
+from figures.html import Html, join, picture, table, tag, whole_page
 from figures.timeline import Timeline
 
 FULL_NAMES = {
@@ -78,9 +77,13 @@ def write(results: Any, figs: Sequence[Path], path: str | Path | None = None) ->
     OSError
         If a figure cannot be read or the page cannot be written.
     """
-    path = Path(path) if path is not None else Path(results.path) / "report.html"
+    return put(Path(path) if path is not None else Path(results.path) / "report.html", page(results, figs))
+
+
+def put(path: Path, text: str) -> Path:
+    """Write a page, all of it or nothing."""
     draft = path.with_name(f".{path.name}.part")
-    draft.write_text(page(results, figs), encoding="utf-8")
+    draft.write_text(text, encoding="utf-8")
     os.replace(draft, path)
     return path
 
@@ -96,38 +99,7 @@ def page(results: Any, figs: Sequence[Path]) -> str:
         ("All results", _all_numbers(results)),
         ("Parameters", _parameters(results)),
     )
-    shown = [(words, content) for words, content in sections if content]
-    body = tag(
-        "body",
-        tag("header", tag("h1", title), _lead(results), _interruption(results), _links(w for w, _ in shown)),
-        tag("main", (tag("section", tag("h2", w), content, id=_anchor(w)) for w, content in shown)),
-    )
-    return f'<!DOCTYPE html>\n<html lang="en">\n{_head(title)}\n{body}\n</html>\n'
-
-
-def _head(title: str) -> Html:
-    css = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
-    return tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        # Nothing may be fetched: the page is a record, not a program.
-        tag(
-            "meta",
-            http_equiv="Content-Security-Policy",
-            content="default-src 'none'; img-src data:; style-src 'unsafe-inline'",
-        ),
-        tag("title", title),
-        tag("style", Html(css)),
-    )
-
-
-def _links(names: Iterable[str]) -> Html:
-    return tag("nav", (tag("a", words, href=f"#{_anchor(words)}") for words in names), aria_label="Sections")
-
-
-def _anchor(words: str) -> str:
-    return words.lower().replace(" ", "-")
+    return whole_page(title, join(_lead(results), _interruption(results)), sections)
 
 
 def _lead(results: Any) -> Html:
@@ -234,14 +206,10 @@ def _figures(results: Any, figs: Sequence[Path]) -> Html:
 
 def _figure(results: Any, path: Path, index: int) -> Html:
     module = make.of(results).get(path.stem)
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
     words = module.caption(results) if module else path.stem
     narrow = "narrow" if path.stem == "glutamate" else None
-    image = tag(
-        "img", src=f"data:image/png;base64,{data}", alt=module.alt(results) if module else path.stem, class_=narrow
-    )
-    label = tag("strong", f"Figure {index}. {make.TITLES.get(path.stem, path.stem)}. ")
-    return tag("figure", image, tag("figcaption", label, words), id=f"figure-{path.stem}")
+    alt = module.alt(results) if module else path.stem
+    return picture(path, f"Figure {index}. {make.TITLES.get(path.stem, path.stem)}. ", words, alt, narrow)
 
 
 def _provenance(results: Any) -> Html:
@@ -255,7 +223,7 @@ def _provenance(results: Any) -> Html:
         ("Finished", str(manifest.get("finished", NO_VALUE))),
         ("Device", ": ".join(str(device[k]) for k in ("name", "reason") if device.get(k)) or NO_VALUE),
         ("Build", _build(build)),
-        ("Hardware", _hardware(manifest.get("hardware") or {})),
+        ("Hardware", hardware(manifest.get("hardware") or {})),
         (
             "Time taken",
             ", ".join(f"{key.removesuffix('_s')} {value:.3g} s" for key, value in seconds.items()) or NO_VALUE,
@@ -278,9 +246,10 @@ def _build(build: dict[str, Any]) -> str:
     return f"{build.get('hash', '')} ({'compiled for this run' if build.get('compiled') else 'found ready'})"
 
 
-def _hardware(hardware: dict[str, Any]) -> str:
+def hardware(found: dict[str, Any]) -> str:
+    """Return a manifest's `hardware` in one line."""
     words = (("cpu", "{}"), ("cores", "{} cores"), ("memory_gib", "{} GiB"), ("system", "{}"), ("machine", "{}"))
-    return ", ".join(form.format(hardware[key]) for key, form in words if hardware.get(key)) or NO_VALUE
+    return ", ".join(form.format(found[key]) for key, form in words if found.get(key)) or NO_VALUE
 
 
 def _again(results: Any) -> Html:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many runs of one config: every combination of the values that some keys take.
+"""Several runs at a time, each into a folder of its own: the arms of an experiment.
 
 A GPU runs them as columns of one network, many at a time; a CPU runs one a core, side by side. The caller says how
 many; what is written does not depend on it, except that columns of one network share a generator of noise.
@@ -7,7 +7,6 @@ many; what is written does not depend on it, except that columns of one network 
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 import threading
@@ -15,68 +14,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from circuit import network
-from circuit.errors import ConfigError
 from gpu import build, folder, progress, results
 from gpu.job import Meters, Say, Task, check_memory, choose, find, run_columns
-
-
-def combinations(axes: Sequence[str]) -> list[tuple[str, ...]]:
-    """Overrides of every run, the last axis fastest.
-
-    Parameters
-    ----------
-    axes : sequence of str
-        ``key=value,value,...``; whole numbers may be given as a range, ``seed=1..8``.
-
-    Returns
-    -------
-    list of tuple of str
-        ``key=value`` for each axis.
-
-    Raises
-    ------
-    ConfigError
-        If an axis is not of this form or a key comes twice.
-    """
-    values = []
-    for axis in axes:
-        key, equals, text = axis.partition("=")
-        found = [value for part in text.split(",") for value in _range(part.strip())]
-        if not (key.strip() and equals and found and all(found)):
-            raise ConfigError(f"--vary {axis}: needs a key and its values, such as --vary seed=1..8; found {axis!r}")
-        values.append([f"{key.strip()}={value}" for value in found])
-    keys = [axis[0].partition("=")[0] for axis in values]
-    if twice := next((key for n, key in enumerate(keys) if key in keys[:n]), None):
-        raise ConfigError(f"--vary {twice}: is given twice; put all its values into one, such as --vary {twice}=1,2")
-    return list(itertools.product(*values))
-
-
-def _range(text: str) -> list[str]:
-    first, dots, last = text.partition("..")
-    if dots and first.isdecimal() and last.isdecimal():
-        return [str(number) for number in range(int(first), int(last) + 1)]
-    return [text]
-
-
-def write_table(path: Path, rows: Sequence[tuple[str, ...]], done: Sequence[results.Results]) -> None:
-    """Write a CSV file with one line a run: its folder, the values of its axes, and everything in its summary.
-
-    Parameters
-    ----------
-    path : Path
-    rows : sequence of tuple of str
-        From `combinations`, for each of `done`.
-    done : sequence of Results
-    """
-    settings = [dict(override.split("=", 1) for override in row) for row in rows]
-    lines = [{"folder": run.path.name, **axes, **run.summary} for axes, run in zip(settings, done, strict=False)]
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(lines[0]))
-        writer.writeheader()
-        writer.writerows(lines)
 
 
 def is_done(task: Task) -> bool:

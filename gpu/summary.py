@@ -23,6 +23,41 @@ COUNT_BIN = 0.1
 COUNTED_CELLS = 2000
 """So many cells at most stand for their population in both, so that a large network stays cheap."""
 
+#: What a key ends in, and the unit that it says; no such end is a number without unit.
+UNITS = {"_pC_per_s": "pC/s", "_percent": "%", "_hz": "Hz", "_uM": "uM", "_pA2": "pA^2"}
+#: What a key begins with, in words.
+WORDS = {
+    "rate_skewness": "skewness of the distribution of rates over cells at baseline",
+    "rate_log_sd": "standard deviation of the logarithm of the rates of cells that fired at baseline",
+    "rate": "mean firing rate per cell",
+    "glutamate": "extracellular glutamate",
+    "ampa_throughput": "AMPA charge per pyramidal cell and second",
+    "block": "blocked fraction of NMDA channels under drug",
+    "cv_isi": "coefficient of variation of inter-spike intervals at baseline",
+    "fano_factor": "variance over mean of spike counts at baseline",
+    "pairwise_correlation": "mean correlation of spike counts over pairs of cells at baseline",
+    "active_fraction": "fraction of cells that fired at baseline",
+    "gamma_index": "share of 30 to 80 Hz in the power of the field potential",
+    "gamma_power": "power of the field potential from 30 to 80 Hz",
+    "gamma_peak": "frequency of the highest peak of the field potential from 30 to 80 Hz",
+}
+PARTS = {
+    "baseline": "at baseline",
+    "drug": "under drug",
+    "change": "change from baseline to drug",
+    "mean": "mean over subunits by their conductance",
+}
+
+
+def described(key: str) -> tuple[str, str]:
+    """Return the unit of a key of summary.json and what it is, in words."""
+    name, units = next(((key.removesuffix(end), unit) for end, unit in UNITS.items() if key.endswith(end)), (key, "1"))
+    stem = next((stem for stem in WORDS if f"{name}_".startswith(f"{stem}_")), None)
+    if stem is None:
+        return units, name.replace("_", " ")
+    parts = name.removeprefix(stem).split("_")[1:]
+    return units, ", ".join([WORDS[stem], *(PARTS.get(part, part) for part in parts)])
+
 
 def summarise(results: Results) -> Summary:
     """All keys of summary.json.

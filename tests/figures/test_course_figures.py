@@ -94,7 +94,7 @@ def test_the_figures_of_a_course_build_and_keep_their_words_on_the_paper(course,
 @pytest.mark.parametrize("stimuli", [False, True])
 def test_arms_are_rows_and_measures_columns(stimuli, monkeypatch):
     runs = {
-        name: CourseStandIn(stimuli=stimuli, drug=drug)
+        name: [CourseStandIn(stimuli=stimuli, drug=drug)]
         for name, drug in (("saline", False), ("ketamine", True), ("rapamycin + ketamine", True))
     }
     figure = arms.figure(runs)

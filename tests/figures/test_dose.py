@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The dose axis: what it reads from an ensemble's table, what it draws, and what it says of rats."""
+"""The dose axis: what it reads from a sweep, what it draws, and what it says of rats."""
 
 from __future__ import annotations
 
@@ -8,80 +8,90 @@ import pytest
 
 from circuit.populations import POPULATIONS
 from figures import dose
+from tests.figures.sweeps import axis, sweep
 
 NAMES = [f"block_{pop}_mean" for pop in POPULATIONS] + [f"rate_{pop}_change_percent" for pop in POPULATIONS]
 NAMES += ["glutamate_change_percent", "ampa_throughput_change_percent"]
 
 
-@pytest.fixture
-def table(tmp_path):
-    """A table as an ensemble leaves it: rows of (dose, seed, glutamate), everything else a tenth of that."""
+GIVEN = {"name": "ketamine", "species": "rat", "route": "i.p."}
 
-    def table(rows, key="drug.dose", extra=()):
-        lines = [",".join(["folder", key, *extra, "seed", *NAMES])]
-        for n, (amount, seed, glutamate) in enumerate(rows):
-            values = [0.1] * 4 + [glutamate / 10] * 4 + [glutamate, 2 * glutamate]
-            lines.append(",".join(map(str, [n, amount, *("1" for _ in extra), seed, *values])))
-        path = tmp_path / "runs.csv"
-        path.write_text("\n".join(lines) + "\n")
-        return path
 
-    return table
+def table(rows, key="drug.dose", extra=None, drug=GIVEN):
+    """The table of a sweep: rows of (dose, seed, glutamate), everything else a tenth of that; NaN without a row."""
+    doses, found = list(dict.fromkeys(row[0] for row in rows)), list(dict.fromkeys(str(row[1]) for row in rows))
+    axes = [axis(key, *doses), axis("seed", *found), *([extra] if extra else [])]
+    made = sweep(*axes, drug=drug)
+    made.values.clear()
+    made.values.update({name: np.full(made.shape, np.nan) for name in NAMES})
+    for dose_, seed, glutamate in rows:
+        place = doses.index(dose_), found.index(str(seed))
+        for name, value in zip(NAMES, [0.1] * 4 + [glutamate / 10] * 4 + [glutamate, 2 * glutamate], strict=True):
+            made.values[name][place] = value
+    return dose.Table.of(made)
 
 
 RAT = [("10 mg/kg", 1, 5.0), ("10 mg/kg", 2, 6.0), ("200 mg/kg", 1, -4.0), ("200 mg/kg", 2, -5.0)]
 RAT += [("50 mg/kg", 1, 1.0), ("50 mg/kg", 2, -1.0)]
 
 
-def test_runs_are_grouped_by_dose_in_its_order(table):
-    found = dose.Table.read(table(RAT))
+def test_runs_are_grouped_by_dose_in_its_order():
+    found = table(RAT)
     np.testing.assert_array_equal(found.doses, [10, 50, 200])
     np.testing.assert_allclose(found.mean("glutamate_change_percent"), [5.5, 0, -4.5])
     np.testing.assert_allclose(found.error("glutamate_change_percent"), [0.5, 1, 0.5])
 
 
-def test_units_may_differ_from_row_to_row(table):
+def test_units_may_differ_from_row_to_row():
     rows = [("500 nM", 1, 1.0), ("1 uM", 1, 2.0), ("0 uM", 1, 0.0)]
-    found = dose.Table.read(table(rows, "drug.concentration"))
+    found = table(rows, "drug.concentration")
     np.testing.assert_allclose(found.doses, [0, 0.5, 1])
 
 
-def test_a_single_run_has_no_error(table):
-    found = dose.Table.read(table([("10 mg/kg", 1, 5.0)]))
-    np.testing.assert_array_equal(found.error("glutamate_change_percent"), [0.0])
+def test_a_single_run_has_no_error():
+    found = table([("10 mg/kg", 1, 5.0), ("30 mg/kg", 1, 5.0)])
+    np.testing.assert_array_equal(found.error("glutamate_change_percent"), [0.0, 0.0])
 
 
-@pytest.mark.parametrize(("key", "extra"), [("network.num_neurons", ()), ("drug.dose", ("network.kappa",))])
-def test_what_is_no_dose_axis_is_left_alone(table, key, extra):
-    assert dose.Table.read(table([("10 mg/kg", 1, 5.0)], key, extra)) is None
+@pytest.mark.parametrize(
+    ("key", "extra"), [("network.num_neurons", None), ("drug.dose", axis("network.kappa", "1", "2"))]
+)
+def test_what_is_no_dose_axis_is_left_alone(key, extra):
+    assert table([("10 mg/kg", 1, 5.0), ("20 mg/kg", 1, 5.0)], key, extra) is None
 
 
-def test_an_empty_table_is_left_alone(tmp_path):
-    (tmp_path / "runs.csv").write_text("")
-    assert dose.Table.read(tmp_path / "runs.csv") is None
+def test_doses_without_a_run_have_no_verdict():
+    found = table([*RAT, ("30 mg/kg", 1, np.nan)])
+    assert len(dose.verdict(found)) == 3 and np.isnan(found.mean("glutamate_change_percent")[1])
+    dose.figure(found)
 
 
-def test_a_change_counts_beyond_two_standard_errors(table):
-    assert dose.Table.read(table(RAT)).sign("glutamate_change_percent").tolist() == [1, 0, -1]
+@pytest.mark.parametrize("other", [{"species": "human"}, {"route": "i.v."}, {"name": "memantine"}])
+def test_what_was_published_of_rats_is_held_against_nothing_else(other):
+    assert dose.verdict(table(RAT, drug=GIVEN | other)) == []
 
 
-def test_the_verdict_says_where_model_and_rats_part(table):
-    assert [line.rsplit(": ")[-1] for line in dose.verdict(dose.Table.read(table(RAT)))] == ["agrees"] * 3
+def test_a_change_counts_beyond_two_standard_errors():
+    assert table(RAT).sign("glutamate_change_percent").tolist() == [1, 0, -1]
+
+
+def test_the_verdict_says_where_model_and_rats_part():
+    assert [line.rsplit(": ")[-1] for line in dose.verdict(table(RAT))] == ["agrees"] * 3
     turned = [(amount, seed, -glutamate + 3) for amount, seed, glutamate in RAT]
-    said = dose.verdict(dose.Table.read(table(turned)))
+    said = dose.verdict(table(turned))
     assert [line.rsplit(": ")[-1] for line in said] == ["differs", "differs", "differs"]
     assert said[0].startswith("10 mg/kg: glutamate falls here (-2.5 %) and rises in rats")
 
 
-def test_a_bath_has_no_verdict(table):
-    assert dose.verdict(dose.Table.read(table([("1 uM", 1, 5.0)], "drug.concentration"))) == []
+def test_a_bath_has_no_verdict():
+    assert dose.verdict(table([("1 uM", 1, 5.0), ("2 uM", 1, 5.0)], "drug.concentration")) == []
 
 
 @pytest.mark.parametrize("key", dose.AXES)
-def test_the_figure_shows_every_dose_of_every_curve(table, key):
+def test_the_figure_shows_every_dose_of_every_curve(key):
     unit = dose.AXES[key][0]
     rows = [(f"{amount} {unit}", seed, amount / 10) for amount in (0, 10, 50, 200) for seed in (1, 2)]
-    fig = dose.figure(dose.Table.read(table(rows, key)))
+    fig = dose.figure(table(rows, key))
     block, rates, glutamate = fig.axes
     for axes, curves in ((block, 4), (rates, 4), (glutamate, 2)):
         drawn = [line for line in axes.lines if len(line.get_xdata()) == 4]

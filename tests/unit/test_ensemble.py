@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which runs an ensemble is made of, how they share programs, and what a Ctrl-C does to them."""
+"""How runs share programs, and what a Ctrl-C does to them."""
 
 from __future__ import annotations
 
@@ -17,24 +17,6 @@ CONFIG = Path(__file__).resolve().parents[2] / "configs" / "smoke.yaml"
 
 def tasks(*rows: tuple[str, ...]) -> list[ensemble.Task]:
     return [ensemble.Task(load(CONFIG, row), Path(f"{n}")) for n, row in enumerate(rows)]
-
-
-def test_every_combination_comes_once_the_last_axis_fastest() -> None:
-    rows = ensemble.combinations(["drug.concentration=0 uM, 1 uM", "seed=1..3"])
-    assert len(set(rows)) == 6
-    assert rows[1] == ("drug.concentration=0 uM", "seed=2")
-    assert rows[3] == ("drug.concentration=1 uM", "seed=1")
-
-
-@pytest.mark.parametrize("axis", ["seed", "seed=", "=1,2", "seed=1,,2", "seed=3..1"])
-def test_an_axis_of_another_form_is_told(axis: str) -> None:
-    with pytest.raises(ConfigError, match="needs a key and its values"):
-        ensemble.combinations([axis])
-
-
-def test_an_axis_given_twice_is_told() -> None:
-    with pytest.raises(ConfigError, match="seed: is given twice"):
-        ensemble.combinations(["seed=1,2", "seed=3"])
 
 
 def test_programs_are_shared_by_equal_structures_only() -> None:

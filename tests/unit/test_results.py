@@ -205,7 +205,8 @@ def test_summary_has_the_numbers_that_went_in(written):
 
 
 def test_documented_keys_are_the_keys_produced(written, root):
-    rows = re.findall(r"^\| `([^`]+)` \|", (root / "docs/results.md").read_text().split("## summary.json")[1], re.M)
+    section = (root / "docs/results.md").read_text().split("## summary.json")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `([^`]+)` \|", section, re.M)
     documented = {
         row.replace("<POP>", population).replace("<CLASS>", name)
         for row in rows for population in POPULATIONS for name in CLASSES
@@ -223,7 +224,7 @@ def test_documented_manifest_is_the_one_written(tmp_path, root):
         timings={"build_s": 1.0},
     )
     run = write(tmp_path / "run", experiment(), run_data(), known)
-    table = (root / "docs/results.md").read_text().split("## manifest.json")[1].split("## summary.json")[0]
+    table = (root / "docs/results.md").read_text().split("## manifest.json")[1].split("\n## ")[0]
     documented = {key for row in re.findall(r"^\| (`.+?`) \|", table, re.M) for key in re.findall(r"`(\w+)`", row)}
     assert documented == run.manifest.keys()
 

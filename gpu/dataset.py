@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is in sweep.nc and sweep.csv: the points of a sweep side by side. The one place that writes them.
+
+sweep.nc is netCDF-4 with the axes of the sweep as dimensions; docs/results.md describes it. Nothing in either file
+depends on when, where or in what order its points were made.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from circuit.axes import coordinate
+from circuit.errors import StorageError
+from gpu import folder, summary
+from gpu.collect import Collected
+from gpu.layout import SERIES
+
+FORMAT = "pfc-sweep-data 1"
+"""Goes up by one when a reader of the old layout would be wrong about the new one."""
+
+DATASET, TABLE = "sweep.nc", "sweep.csv"
+#: Group of series: what its variables' names begin with, and its dimensions besides the axes (name, unit, words).
+NAMED = {
+    "rates": ("", (("population", "1", "population"), ("time", "s", "middle of the bin"))),
+    "chain": ("chain_", (("chain_hours", *SERIES["chain"]["hours"]),)),
+    "spines": ("spines_", (("spines_hours", *SERIES["spines"]["hours"]),)),
+}
+INNER = frozenset(name for _, own in NAMED.values() for name, _, _ in own)
+#: Series from this many bytes on are compressed, one chunk a point.
+LARGE = 2**20
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A variable of the file: its dimensions, its values, their unit, what it is, and other attributes."""
+
+    dims: tuple[str, ...]
+    values: NDArray[Any]
+    units: str
+    long_name: str
+    others: dict[str, str] = field(default_factory=dict)
+
+
+def write(sweep: Collected) -> tuple[Path, Path]:
+    """Write sweep.nc and sweep.csv into the folder of the sweep, each whole or not at all.
+
+    Parameters
+    ----------
+    sweep : Collected
+
+    Returns
+    -------
+    tuple of Path
+        Both files.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or refuses; the points are safe.
+    """
+    return _put(sweep.path / DATASET, content(sweep)), _put(sweep.path / TABLE, table(sweep).encode())
+
+
+def _put(path: Path, text: bytes) -> Path:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            folder.write_file(draft, text)
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{path} could not be written ({error.strerror or error}): the points are safe. Free some space or permit "
+            f"writing there, then: pfc collect {path.parent}"
+        ) from error
+    return path
+
+
+def table(sweep: Collected) -> str:
+    """Return sweep.csv: a line for each point with its name, its state, its values along the axes, and its summary."""
+    keys = [key for axis in sweep.axes for key in axis.keys]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["point", "status", *keys, *sweep.values])
+    for point in sweep.points:
+        numbers = (float(values[point.place]) for values in sweep.values.values())
+        shown = ["" if math.isnan(number) else repr(number) for number in numbers]
+        writer.writerow([point.id, sweep.status[point.id], *sweep.labels(point).values(), *shown])
+    return text.getvalue()
+
+
+def content(sweep: Collected) -> bytes:
+    """Return sweep.nc, made in memory: on a full disk, HDF5 brings down the process that writes it."""
+    import h5netcdf  # not at the top: slow to import
+
+    made = io.BytesIO()
+    with h5netcdf.File(made, "w") as file:
+        counts = sweep.counts
+        file.attrs.update({"format": FORMAT, "title": sweep.title, "points": len(sweep.points)})
+        file.attrs.update({f"points_{state}": number for state, number in counts.items()})
+        for name, variable in variables(sweep).items():
+            _write(file, name, variable)
+    return made.getvalue()
+
+
+def variables(sweep: Collected) -> dict[str, Labelled]:
+    """Return every variable of sweep.nc, coordinates first."""
+    data = {
+        key: Labelled((), values, *summary.described(key)) for key, values in sweep.values.items()
+    } | _states(sweep)
+    series, shared = _series(sweep)
+    dims, coordinates = _coordinates(sweep, {*data, *series, *shared})
+    others = {"coordinates": " ".join(sorted(coordinates.keys() - dims))} if coordinates.keys() - dims else {}
+    placed = {
+        name: Labelled((*dims, *one.dims), one.values, one.units, one.long_name, others)
+        for name, one in (data | series).items()
+    }
+    return coordinates | shared | placed
+
+
+def _states(sweep: Collected) -> dict[str, Labelled]:
+    names, states = (np.full(sweep.shape, "", dtype=object) for _ in range(2))
+    for point in sweep.points:
+        names[point.place], states[point.place] = point.id, sweep.status[point.id]
+    words = "state of the point: done, failed, missing or damaged"
+    return {"point": Labelled((), names, "1", "name of the point"), "status": Labelled((), states, "1", words)}
+
+
+def _series(sweep: Collected) -> tuple[dict[str, Labelled], dict[str, Labelled]]:
+    """Return the series that all points share samples of, and their own coordinates."""
+    found, shared = {}, {}
+    for group, (start, own) in NAMED.items():
+        stack = sweep.stacks.get(group)
+        if stack is None or not stack.values:
+            continue
+        dims = tuple(name for name, _, _ in own)
+        for (name, units, words), values in zip(own, stack.shared.values(), strict=True):
+            is_text = values.dtype.kind in "OS"
+            shared[name] = Labelled((name,), _text(values) if is_text else values, units, words)
+        for name, values in stack.values.items():
+            units, words = ("Hz", "firing rate per cell") if group == "rates" else SERIES[group][name]
+            found[f"{start}{name}"] = Labelled(dims, values, units, words)
+    return found, shared
+
+
+def _text(values: NDArray[Any]) -> NDArray[np.object_]:
+    return np.array([value.decode() if isinstance(value, bytes) else value for value in values], dtype=object)
+
+
+def _coordinates(sweep: Collected, taken: set[str]) -> tuple[tuple[str, ...], dict[str, Labelled]]:
+    """Return the dimension of each axis, and the values of each key along its axis."""
+    dims: list[str] = []
+    found: dict[str, Labelled] = {}
+    for axis in sweep.axes:
+        dim = _name(axis.name, {*taken, *found, *dims})
+        dims.append(dim)
+        if axis.name not in axis.keys:
+            numbers = np.arange(len(axis.labels))
+            found[dim] = Labelled((dim,), numbers, "1", f"place along {axis.name}", {"key": axis.name})
+        for n, key in enumerate(axis.keys):
+            name = dim if key == axis.name else _name(key, {*taken, *found, *dims})
+            values, units = coordinate([place[n] for place in axis.labels])
+            array = np.array(values, dtype=object if units is None else np.float64)
+            words = sweep.meanings.get(key, f"{key} of the configuration")
+            found[name] = Labelled((dim,), array, units or "1", words, {"key": key})
+    return tuple(dims), found
+
+
+def _name(key: str, taken: set[str]) -> str:
+    """Return a key as the name of a dimension or variable: netCDF takes all but "/", and each only once."""
+    name = key.replace("/", "_").strip()
+    while name in taken:
+        name += "_axis"
+    return name
+
+
+def _write(file: Any, name: str, variable: Labelled) -> None:
+    """Write a variable and the dimensions that it needs."""
+    import h5py
+
+    values = variable.values
+    for dim, size in zip(variable.dims, values.shape, strict=True):
+        if dim not in file.dimensions:
+            file.dimensions[dim] = size
+    is_text = values.dtype == object
+    packing: dict[str, Any] = {}
+    if not is_text and values.nbytes >= LARGE:
+        chunks = tuple(size if dim in INNER else 1 for dim, size in zip(variable.dims, values.shape, strict=True))
+        packing = {"chunks": chunks, "compression": "gzip", "compression_opts": 1, "shuffle": True}
+    kind = h5py.string_dtype() if is_text else values.dtype
+    written = file.create_variable(name, variable.dims, kind, values, **packing)
+    written.attrs.update({"units": variable.units, "long_name": variable.long_name, **variable.others})
