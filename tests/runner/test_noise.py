@@ -21,18 +21,18 @@ STEPS, CELLS = 1000, 2000
 FALSE_ALARM = 1e-6
 #: Of a sum of independent terms in standard errors.
 BOUND = stats.norm.isf(FALSE_ALARM / 2)
-PROGRAM = """
+PROGRAM = f"""
 #include <cstdio>
 #include <cstdlib>
 #include "cpp_noise.h"
-int main(int, char** arguments) {
+int main(int, char** arguments) {{
     pfc::noise.seed(std::strtoul(arguments[2], nullptr, 10));
-    for (int step = 0; step < %d; step++) {
-        const float* values = arguments[1][0] == 'n' ? pfc::noise.normal(%d) : pfc::noise.uniform(%d);
-        std::fwrite(values, sizeof(float), %d, stdout);
-    }
-}
-""" % (STEPS, CELLS, CELLS, CELLS)
+    for (int step = 0; step < {STEPS}; step++) {{
+        const float* values = arguments[1][0] == 'n' ? pfc::noise.normal({CELLS}) : pfc::noise.uniform({CELLS});
+        std::fwrite(values, sizeof(float), {CELLS}, stdout);
+    }}
+}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_a_cell_forgets(normal, lag):
 
 
 def test_cells_are_independent(normal):
-    """Correlation of all pairs of cells: at zero lag, of squares, and by distance, where 16 and 32 share a generator."""
+    """Correlation of all pairs, of squares too, and by distance: cells 16 and 32 apart share a generator."""
     for values in (normal, (normal**2 - 1) / np.sqrt(2)):
         pairs = values.T @ values / STEPS
         above = pairs[np.triu_indices(CELLS, 1)]
