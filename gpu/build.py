@@ -91,6 +91,8 @@ class Build:
         What a run must set: "object.i" and "object.j" of every `Synapses`.
     outputs : dict of str to Output
         What a run gives back, by "monitor.variable".
+    structure : dict
+        The fields of the structure that was built, lists for tuples.
     """
 
     device: Device
@@ -101,6 +103,7 @@ class Build:
     variables: dict[str, Variable]
     indices: dict[str, Index]
     outputs: dict[str, Output]
+    structure: dict[str, Any]
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -179,6 +182,7 @@ def load(folder: Path, device: Device, *, compiled: bool = False, seconds: float
         variables={name: Variable(**fields) for name, fields in text["variables"].items()},
         indices={name: Index(**fields) for name, fields in text["indices"].items()},
         outputs={name: Output(**fields) for name, fields in text["outputs"].items()},
+        structure=text["structure"],
     )
 
 

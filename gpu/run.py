@@ -152,8 +152,8 @@ def execute(
     interrupted = _simulate(command, workdir, variables, on_progress)
     clock.append(time.monotonic())
     loop_s, completed = _last_run(results)
-    _check_finite(build, results)
     outputs = collect(build, results)
+    _check_finite(build, results, outputs, completed * duration_s)
     kept = {name: _final(build.variables[name], results) for name in final}
     clock.append(time.monotonic())
     prepare_s, simulate_s, collect_s = np.diff(clock).tolist()
@@ -319,17 +319,46 @@ def _last_run(results: Path) -> tuple[float, float]:
         raise StorageError(f"The simulation ended but its results were not written in whole.{_room(results)}") from None
 
 
-def _check_finite(build: Build, results: Path) -> None:
-    """Look for NaN and infinity in the final state, as the compiled program (-ffast-math) cannot."""
+def _check_finite(build: Build, results: Path, outputs: Mapping[str, np.ndarray], end_s: float) -> None:
+    """Look for NaN and infinity in the final state, as the compiled program (-ffast-math) cannot.
+
+    Raises
+    ------
+    RunError
+        With the variable, how many of which population, and since when as far as the records tell.
+    """
     for name, variable in build.variables.items():
         if variable.file is None or not variable.dtype.startswith("float"):
             continue
-        wrong = np.count_nonzero(~np.isfinite(_read(results / variable.file, variable.dtype, variable.size)))
-        if wrong:
+        wrong = np.flatnonzero(~np.isfinite(_read(results / variable.file, variable.dtype, variable.size)))
+        if wrong.size:
+            where = _populations(build, name, variable.size, wrong)
             raise RunError(
-                f"The simulation went wrong: {name} is not a finite number in {wrong} of {variable.size} places at the "
-                "end. A shorter time step or smaller conductances may help."
+                f"The simulation went wrong: {name} is not a finite number in {wrong.size} of {variable.size} places"
+                f"{where} at {end_s:g} s, the end{_since(outputs)}. A shorter time step or smaller conductances may "
+                "help."
             )
+
+
+def _populations(build: Build, name: str, size: int, wrong: np.ndarray) -> str:
+    """Return how many of each population are wrong, " (3 of PYR, 1 of PV)"; nothing for what is not of cells."""
+    counts = dict(build.structure.get("num_cells", ()))
+    if not name.startswith("cells.") or not counts or size % sum(counts.values()):
+        return ""
+    population = np.searchsorted(np.cumsum(list(counts.values())), wrong % sum(counts.values()), side="right")
+    found = [(int(number), pop) for number, pop in zip(np.bincount(population), counts, strict=False) if number]
+    return f" ({', '.join(f'{number} of {pop}' for number, pop in found)})"
+
+
+def _since(outputs: Mapping[str, np.ndarray]) -> str:
+    """Return the first record that is not finite and its time, ", and column_trace.glutamate since 1.2 s"."""
+    first = []
+    for name, values in outputs.items():
+        times = outputs.get(f"{name.partition('.')[0]}.t")
+        if values.ndim == 2 and times is not None:
+            sick = np.flatnonzero(~np.isfinite(values).all(axis=0))
+            first += [(float(times[sick[0]]), name)] if sick.size else []
+    return f", and {min(first)[1]} since {min(first)[0]:g} s" if first else ""
 
 
 def _read(file: Path, dtype: str, count: int) -> np.ndarray:

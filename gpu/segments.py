@@ -179,7 +179,10 @@ def execute(
         part = whole.part(before / total, plan[number].duration / total)
         given = values.of(plan[number]) | state
         given |= _weaker_SST(exps, plan[number], given)
-        raw = _run(program, given, plan[number], _seed(exps[0].seed, number), part)
+        try:
+            raw = _run(program, given, plan[number], _seed(exps[0].seed, number), part)
+        except RunError as error:
+            raise RunError(f"In segment {number + 1} of {len(plan)} ({plan[number].name}): {error}") from None
         if raw.interrupted:
             raise KeyboardInterrupt
         kept = {f"cells.{name}": given[f"cells.{name}"] for name in signalling.REFERENCES.values()}

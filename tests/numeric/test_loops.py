@@ -40,7 +40,7 @@ def program(request, builds):
 
 @pytest.mark.parametrize("name", VECTORISED)
 def test_the_loop_is_vectorised(program, name):
-    """GCC says so of the line of the loop in the generated file; `exp` and `pow` in it call vector functions."""
+    """GCC says so of the line of the loop in the generated file, and the `exp` in it is that of vectors."""
     chain = program.device.toolchain
     if "clang" in chain.version:
         pytest.skip("the report is GCC's")

@@ -82,7 +82,7 @@ def test_a_cell_forgets(normal, lag):
 
 
 def test_cells_are_independent(normal):
-    """Correlation of all pairs of cells: at zero lag, of squares, and by distance; 16 and 32 share a generator."""
+    """Correlation of all pairs, of squares too, and by distance: cells 16 and 32 apart share a generator."""
     for values in (normal, (normal**2 - 1) / np.sqrt(2)):
         pairs = values.T @ values / STEPS
         above = pairs[np.triu_indices(CELLS, 1)]

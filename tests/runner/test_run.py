@@ -155,6 +155,20 @@ def test_numbers_that_are_not_finite_are_found(built: build.Build, arrays: dict,
         execute(built, arrays | {"contacts.w": np.full(40, 1e308)})
 
 
+def test_what_is_not_finite_is_named_with_population_and_time(compiled: build.Build, arrays: dict, execute: Execute):
+    variables = dict(compiled.variables)
+    variables["cells.g"] = variables.pop("targets.g")
+    counts = [["PYR", 6], ["PV", 4]]
+    circuit = replace(compiled, variables=variables, structure={"num_cells": counts})
+    hit = arrays["contacts.w"].size * [1.0]
+    hit[0] = 1e308
+    target = arrays["contacts.j"][0]
+    arrays |= {"contacts.w": np.array(hit), "sources.gain": np.full(20, 3.0)}
+    place = f"cells.g .* in 1 of 10 places \\(1 of {'PYR' if target < 6 else 'PV'}\\) at 0.2 s, the end"
+    with pytest.raises(RunError, match=place + r", and traces.g since 0\.\d+ s"):
+        execute(circuit, arrays)
+
+
 def test_ctrl_c_keeps_what_was_computed(built: build.Build, arrays: dict, execute: Execute):
     def press_once(completed: float, elapsed_s: float) -> None:
         if completed > 0 and not pressed:
