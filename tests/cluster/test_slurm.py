@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import xarray
 
 import pfc
 from gpu import points, slurm_jobs, status
@@ -203,9 +204,17 @@ def test_an_array_with_gpus_ends_complete(box: Box, tmp_path: Path) -> None:
     assert not list((box.folder / "home").rglob("*"))
 
 
-@pytest.mark.skip(reason="the labelled dataset of a sweep is not written in this branch")
 def test_the_labelled_dataset_is_the_same_as_here(box: Box, tmp_path: Path) -> None:
-    """To be completed where sweep.nc is collected: compare it with that of `box.local`."""
+    """One dataset and one table of the sweep, by Slurm and by this machine alone."""
+    out = tmp_path / "same"
+    box.sweep(out, "--parts", 2)
+    box.assert_whole(out)
+    for folder in (out, box.local):
+        box.pfc("collect", folder)
+    there, here = (xarray.load_dataset(folder / "sweep.nc", engine="h5netcdf") for folder in (out, box.local))
+    assert there.identical(here)
+    assert int(there["rate_PYR_drug_hz"].count()) == COUNT
+    assert (out / "sweep.csv").read_bytes() == (box.local / "sweep.csv").read_bytes()
 
 
 def test_a_cancelled_sweep_is_submitted_again(box: Box, tmp_path: Path) -> None:
