@@ -106,7 +106,7 @@ def _dose_axis(axes: Axes, table: Table) -> None:
     positive = table.doses[table.doses > 0]
     axes.set_xscale("symlog", linthresh=positive[0], linscale=0.5)
     axes.set_xlim(0 if table.doses[0] == 0 else positive[0] * 0.8, positive[-1] * 1.25)
-    ticks = [dose for dose in table.doses if dose == 0 or dose >= positive[0]]
+    ticks = style.apart(table.doses, axes, 0.07)
     axes.set_xticks(ticks, [f"{dose:g}" for dose in ticks], rotation=45)
     axes.minorticks_off()
     axes.set_xlabel(AXES[table.key][1])
@@ -153,7 +153,8 @@ def draw_glutamate(axes: Axes, table: Table) -> Axes:
     _line(axes, table, "glutamate_change_percent", style.GLUTAMATE, "glutamate")
     _line(axes, table, "ampa_throughput_change_percent", style.BASELINE, "AMPA throughput", marker="s")
     axes.set_ylabel("Change (%)")
-    axes.legend(loc="upper left", labelcolor="linecolor", bbox_to_anchor=(0, 0.9 if table.is_published else 1))
+    place = {"loc": "upper left", "bbox_to_anchor": (0, 0.9)} if table.is_published else {"loc": "best"}
+    axes.legend(labelcolor="linecolor", **place)
     if table.is_published:  # a strip for the arrows, and below them the legend
         low, high = axes.get_ylim()
         axes.set_ylim(low, high + 0.5 * (high - low))

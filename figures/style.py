@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import matplotlib.style
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -76,6 +77,17 @@ def letter(axes: Axes, text: str, dx: float = -30.0, dy: float = 3.0) -> None:
         fontsize=9,
         fontweight="bold",
     )
+
+
+def apart(values: np.ndarray, axes: Axes, least: float = 0.13) -> list[float]:
+    """Choose ticks of a horizontal axis from ascending values: those that stand apart by this share of its length."""
+    low, high = axes.transScale.transform([(end, 1) for end in axes.get_xlim()])[:, 0]
+    at = (axes.transScale.transform([(value, 1) for value in values])[:, 0] - low) / (high - low)
+    chosen: list[int] = []
+    for n in range(len(values)):
+        if not chosen or at[n] - at[chosen[-1]] >= least:
+            chosen.append(n)
+    return [float(values[n]) for n in chosen]
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:

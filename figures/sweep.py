@@ -26,6 +26,8 @@ from figures.dose import REPEATS
 MOST = 6
 #: So many rows at most can be told apart along an axis of words.
 MOST_ROWS = 60
+#: Up to so many marks along a curve are of full size.
+MOST_MARKS = 16
 #: So many keys that were drawn are shown: those that matter most.
 MOST_DRAWN = 5
 #: Keys in words where their own say too little.
@@ -313,14 +315,15 @@ def _draw_curve(
         spots = np.repeat(places, values.shape[1]), values.ravel()
         axes.plot(*(spots if across else spots[::-1]), ".", color=color, alpha=0.45, markersize=3, markeredgewidth=0)
     known = np.isfinite(means)
+    size = 3.2 if len(places) <= MOST_MARKS or not across else 1.5
     axes.plot(
         *((places[known], means[known]) if across else (means[known], places[known])),
         marker=mark,
         linestyle=("-" if is_filled else (0, (2, 1.5))) if across else "none",
         color=color,
         markerfacecolor=color if is_filled else "white",
-        markersize=3.2,
-        markeredgewidth=0.8,
+        markersize=size,
+        markeredgewidth=size / 4,
         linewidth=1.0,
     )
 
@@ -332,23 +335,12 @@ def number_axis(axes: Axes, values: np.ndarray) -> None:
     if found[0] >= 0 and positive.size > 2 and positive[-1] / positive[0] >= 20:
         axes.set_xscale("symlog", linthresh=positive[0], linscale=0.5)
         axes.set_xlim(-0.1 * positive[0] if found[0] == 0 else positive[0] * 0.8, positive[-1] * 1.25)
-        ticks = _apart(found, axes)
+        ticks = style.apart(found, axes)
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
     else:
         axes.margins(x=0.08)
         axes.locator_params(axis="x", nbins=4)
-
-
-def _apart(values: np.ndarray, axes: Axes, least: float = 0.13) -> list[float]:
-    """Choose ticks that stand so far apart, as a share of the axis."""
-    low, high = axes.transScale.transform([[axes.get_xlim()[0], 1], [axes.get_xlim()[1], 1]])[:, 0]
-    at = (axes.transScale.transform([[value, 1] for value in values])[:, 0] - low) / (high - low)
-    chosen: list[int] = []
-    for n in range(len(values)):
-        if not chosen or at[n] - at[chosen[-1]] >= least:
-            chosen.append(n)
-    return [float(values[n]) for n in chosen]
 
 
 def _row_axis(axes: Axes, along: Scale, is_named: bool) -> None:
