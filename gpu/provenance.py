@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where does a result come from? Versions, commit, hardware, memory and checksums for manifest.json.
 
-Nothing here may stop a run: what cannot be found out is None. What does not change in a process is asked once. Nothing
-here names the machine or its user either, so a results folder can be given away as it is.
+Nothing here may stop a run: what cannot be found out is None. Nothing here names the machine or its user either, so a
+results folder can be given away as it is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ ROOT = Path(__file__).resolve().parent.parent
 """Folder of the program."""
 
 
-@cache
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str | None]:
     """Version of Python and of each distribution, None where it is not installed."""
     found: dict[str, str | None] = {"python": platform.python_version()}
@@ -49,7 +48,6 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-@cache
 def commit(folder: Path = ROOT) -> str | None:
     """Commit of the program, if it runs from its own git checkout.
 
@@ -79,7 +77,6 @@ def _cpu_model() -> str | None:
     return platform.processor() or None
 
 
-@cache
 def hardware() -> dict[str, Any]:
     """Processor, cores this process may use, and memory.
 
@@ -164,7 +161,11 @@ def manifest(
         "column": dict(column),
         "timings": dict(timings),
         "peak_memory": peak_memory(),
-        "versions": versions(),
-        "commit": commit(),
-        "hardware": hardware(),
+        **_origin(),
     }
+
+
+@cache
+def _origin() -> dict[str, Any]:
+    """What is the same for every run of a process: asked once."""
+    return {"versions": versions(), "commit": commit(), "hardware": hardware()}

@@ -322,7 +322,7 @@ def test_a_failed_write_leaves_nothing_and_spares_the_old(folder, monkeypatch, e
         raise error
 
     before = everything(folder.parent), (folder / "data.nc").read_bytes()
-    monkeypatch.setattr("gpu.results.write_data", fail)
+    monkeypatch.setattr("gpu.folder.write_file", fail)
     for path in (folder, folder.parent / "new"):
         with pytest.raises(ResultsError if isinstance(error, OSError) else type(error)):
             write(path, experiment(), run_data(), MANIFEST, overwrite=True)
