@@ -262,7 +262,7 @@ def _make(folder: Path, variables: Mapping[str, str], num_files: int, cores: int
     if make.wait():
         sys.exit(1)
     print(progress.line(1.0, time.monotonic() - start), flush=True)
-    for compiled in folder.rglob("*.o"):
+    for compiled in (*folder.rglob("*.o"), *folder.rglob("*.gch")):
         compiled.unlink()
 
 

@@ -83,6 +83,15 @@ def setup_without_optimisation(sources: Sources) -> Sources:
     return _edit(sources, MAKEFILE, (r"%\.o : %\.cpp", rule))
 
 
+def headers_compiled_once(sources: Sources) -> Sources:
+    """What every code object includes is most of its compile time, and is compiled once for all of them."""
+    rules = (
+        "code_objects/%.o : code_objects/%.cpp objects.h.gch\n\t$(CXX) $(CXXFLAGS) -include objects.h $< -o $@\n\n"
+        "objects.h.gch : objects.h\n\t$(CXX) $(CXXFLAGS) -x c++-header $< -o $@\n\n"
+    )
+    return _edit(sources, MAKEFILE, (r"(?=%\.o : %\.cpp)", rules))
+
+
 def noise_by_the_array(sources: Sources) -> Sources:
     """Random numbers of a loop are drawn before it (gpu/cpp_noise.h), each call in the loop with its own part of them.
 
@@ -274,6 +283,7 @@ REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
     clocks_that_meet,
     time_asked_once_a_step,
     setup_without_optimisation,
+    headers_compiled_once,
     noise_by_the_array,
     clip_without_branch,
     reciprocals_kept,
