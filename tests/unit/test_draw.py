@@ -29,7 +29,11 @@ COMPARTMENTS = ("", "_d")
 
 #: What a change of the seed of one stream may move: draws, and what is computed from them.
 MOVED_BY = {
-    "connectivity": {"excitation.i", "inhibition.i", "spines.i"},
+    # Edges are in the order of their sources: where the next weight goes follows from who is connected.
+    "connectivity": {
+        *(f"{name}.{side}" for name in ("excitation", "inhibition", "spines") for side in "ij"),
+        *(f"cells.g_NMDA_max{c}" for c in COMPARTMENTS),
+    },
     "weights": {
         "excitation.weight",
         *(f"{name}.weight{c}" for name in ("inhibition", "spines") for c in COMPARTMENTS),
