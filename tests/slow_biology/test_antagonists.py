@@ -29,7 +29,7 @@ def runs(run_all):
 @pytest.fixture(scope="module")
 def left(runs):
     """Share of ketamine's effect that is left in the presence of an antagonist, by antagonist and measure."""
-    found = values(runs)
+    found = values({name: [run] for name, run in runs.items()})
     whole = {key: found["ketamine"][key] - found["saline"][key] for key in MEASURES}
     return {
         name: {key: (found[f"{name} + ketamine"][key] - found[name][key]) / whole[key] for key in MEASURES}

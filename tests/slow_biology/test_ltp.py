@@ -28,7 +28,8 @@ STUDIED = (
 def changes(run_all):
     """Change of the tested spines from before the induction to an hour after, %, less that of the control pathway."""
     assert set(STUDIED) <= set(arms(CONFIGS / CONFIG))
-    found = values(run_all({name: experiment(CONFIG, arm=name) for name in STUDIED}, "ltp"))
+    runs = run_all({name: experiment(CONFIG, arm=name) for name in STUDIED}, "ltp")
+    found = values({name: [run] for name, run in runs.items()})
     print({name: {key: round(value, 1) for key, value in one.items()} for name, one in found.items()})
     assert all(abs(one["control"] - 100) < 3 for one in found.values()), "spines without a stimulus drift"
     return {name: one["tested"] - one["control"] for name, one in found.items()}
