@@ -131,7 +131,7 @@ WRONG = {
     "unknown axis": ("sweep: {axes: {drug.doze: [1 mg/kg]}}", (), "drug.doze: unknown key; did you mean 'drug.dose'?"),
     "wrong value": (
         "seed: 1\nsweep:\n  axes:\n    network.num_neurons: [1000, 12 mV]", (),
-        "x.yaml:5:33: network.num_neurons: needs a whole number; found '12 mV'",
+        "x.yaml:5:33: sweep.axes.network.num_neurons: needs a whole number; found '12 mV'",
     ),
     "range without count": (
         f"sweep: {{axes: {{{TONIC}: {{from: 1 nS, to: 2 nS}}}}}}", (), "count: needs a whole number of at least 2",
