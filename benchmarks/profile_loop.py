@@ -54,7 +54,7 @@ def prepared(args: argparse.Namespace, workdir: Path) -> list[str]:
     program = job.find(shape, job.choose("cpp", print), print, silent)
     seeds = [exp.model_copy(update={"seed": exp.seed + n}) for n in range(args.columns)]
     given = columns.stack([draw.arrays(one) for one in seeds], shape.column_cells)
-    return [*program.command, "--results_dir", "results/", *run._lay_out(program, given, workdir)]
+    return [*program.command, "--results_dir", "results/", *run.lay_out(program, given, workdir)]
 
 
 def sampled(command: list[str], workdir: Path, seconds: float) -> tuple[Counter[str], float]:
