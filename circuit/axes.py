@@ -79,6 +79,12 @@ def label(node: Node) -> str:
     return number_text(value) if isinstance(value, float) else "none" if value is None else str(value)
 
 
+def labels_at(axes: Sequence[Axis], place: Sequence[int]) -> dict[str, str]:
+    """Return the text of every key's value at a place along each of the axes."""
+    here = zip(axes, place, strict=True)
+    return {key: text for axis, n in here for key, text in zip(axis.keys, axis.labels[n], strict=True)}
+
+
 def coordinate(labels: Sequence[str]) -> tuple[list[float] | list[str], str | None]:
     """Return the values of one key as numbers and their unit, or as the texts they are and None.
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from circuit.axes import ARM, Axis, Values, all_arms, check, label, read_axes, with_varied
+from circuit.axes import ARM, Axis, Values, all_arms, check, label, labels_at, read_axes, with_varied
 from circuit.config import Reader, read_text
 from circuit.errors import ConfigError
 from circuit.experiment import Experiment, plain
@@ -45,8 +45,7 @@ class Sweep:
 
     def labels(self, point: Point) -> dict[str, str]:
         """Text of the values of a point, by key."""
-        pairs = (zip(axis.keys, axis.labels[n], strict=True) for axis, n in zip(self.axes, point.place, strict=True))
-        return dict(itertools.chain.from_iterable(pairs))
+        return labels_at(self.axes, point.place)
 
 
 def expand(

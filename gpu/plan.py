@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from circuit import network
-from circuit.axes import Axis
+from circuit.axes import Axis, labels_at
 from circuit.config import Experiment, restore
 from circuit.errors import ResultsError
 from circuit.experiment import plain
@@ -132,8 +132,7 @@ class Plan:
 
     def labels(self, point: Planned) -> dict[str, str]:
         """Text of the values of a point, by key."""
-        pairs = (zip(axis.keys, axis.labels[n], strict=True) for axis, n in zip(self.axes, point.place, strict=True))
-        return dict(itertools.chain.from_iterable(pairs))
+        return labels_at(self.axes, point.place)
 
     @cached_property
     def by_id(self) -> dict[str, Planned]:
