@@ -49,8 +49,8 @@ def said(words: Sequence[str], **options: object) -> subprocess.CompletedProcess
 
 
 def bits(out: Path) -> dict[str, str]:
-    """Checksum of data.nc of every point."""
-    files = sorted((out / "points").glob("*/data.nc"))
+    """Checksum of data.nc of every point that has its final name; drafts are hidden folders, which a glob finds too."""
+    files = sorted(file for file in (out / "points").glob("*/data.nc") if not file.parent.name.startswith("."))
     return {file.parent.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
