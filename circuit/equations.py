@@ -135,6 +135,18 @@ sodium_min : 1 (shared, constant)
 stimulated : 1 (constant)
 """
 
+#: Parameters that the cells of a population share (`circuit.draw.cell_parameters`); nothing in a run changes them.
+OF_A_POPULATION = (
+    *("g_c", "E_L", "Delta_T", "a", "tau_w"),
+    *("tau_AMPA", "tau_NMDA", "tau_GABA", "tau_GABA_d"),
+)
+
+#: Subunits that most cells lack: the share that says so, and what then does not count in the step of the cells.
+LACKED = {
+    f"f_{k}": (f"Mg_ratio_{k}", *(f"{name}_{k}{c}" for name in ("free", "tonic") for c in COMPARTMENTS))
+    for k in ("C", "D")
+}
+
 THRESHOLD = "v > V_cut"
 
 #: Half a step less, so that rounding of the times does not decide whether a cell is ready a step later.

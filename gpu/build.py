@@ -39,17 +39,21 @@ MODEL = "circuit.network"
 DESCRIPTION = "build.json"
 # Modules and, with a suffix, other files beside this one whose text shapes the program, besides the model's own.
 SOURCES = ("gpu.compile",)
-CPP_SOURCES = (*SOURCES, "gpu.cpp_code", "cpp_helpers.h", "cpp_memory.h", "cpp_noise.h", "cpp_pathway.h")
+CPP_SOURCES = (*SOURCES, "gpu.cpp_code", "cpp_exp.h", "cpp_helpers.h", "cpp_memory.h", "cpp_noise.h", "cpp_pathway.h")
 CUDA_SOURCES = (*SOURCES, "gpu.cuda_code", "cuda_vectors.h")
 
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable that a run may set. `file` is where its final value is written; None for a schedule."""
+    """A variable that a run may set. `file` is where its final value is written; None for a schedule.
+
+    What is `constant` is as it was set when the run ends, and need not be written.
+    """
 
     dtype: str
     size: int
     file: str | None
+    constant: bool
 
 
 @dataclass(frozen=True)

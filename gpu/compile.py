@@ -90,7 +90,7 @@ def describe(objects: Mapping[str, Any], file_of: Callable[[Any], str], index_fi
                 indices[name] = Index("int32", len(group), len(cells), index_files[name])
     for item in objects.values():
         if isinstance(item, TimedArray):
-            variables[f"{item.name}.values"] = Variable(str(item.values.dtype), item.values.size, None)
+            variables[f"{item.name}.values"] = Variable(str(item.values.dtype), item.values.size, None, True)
     parts = {"variables": variables, "indices": indices, "outputs": outputs}
     return {part: {name: asdict(entry) for name, entry in entries.items()} for part, entries in parts.items()}
 
@@ -99,7 +99,7 @@ def _cpp(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Generate, revise and compile the C++ program."""
     start = time.monotonic()
     description = _generate(request, folder, "cpp_standalone", {"main": cpp_code.SEED}, REPORT)
-    cpp_code.revise(folder, request["structure"]["precision"])
+    cpp_code.revise(folder, request["structure"]["precision"], _read(description))
     (folder / "make.deps").touch()  # Brian2's makefile would preprocess every file once more to find dependencies.
     toolchain = request["toolchain"]
     variables = {
@@ -109,6 +109,13 @@ def _cpp(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     }
     _make(folder, variables, len(list(folder.rglob("*.cpp"))), request["cores"], start)
     return description
+
+
+def _read(description: Mapping[str, Any]) -> set[str]:
+    """Return the result files that `gpu.run` reads."""
+    outputs = description["outputs"].values()
+    states = {entry["file"] for entry in description["variables"].values() if not entry["constant"]}
+    return {entry[part] for entry in outputs for part in ("file", "counter")} | states
 
 
 def _cuda(request: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -212,7 +219,7 @@ def _settable(group: Any, file_of: Callable[[Any], str]) -> dict[str, Variable]:
             continue
         if variable.owner.name == owner.name:
             size = len(owner) if variable.dynamic and not variable.scalar else variable.size
-            entry = Variable(np.dtype(variable.dtype).name, int(size), file_of(variable))
+            entry = Variable(np.dtype(variable.dtype).name, int(size), file_of(variable), variable.constant)
             entries[f"{owner.name}.{variable.name}"] = entry
     return entries
 

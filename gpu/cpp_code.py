@@ -9,12 +9,15 @@ revision finds exactly the text it expects or stops the build, so that another B
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
+
+from circuit import equations
 
 Sources = dict[str, str]
 """The text of every file of the project that is compiled or included, by its path in it."""
 
+EXP = Path(__file__).with_name("cpp_exp.h")
 HELPERS = Path(__file__).with_name("cpp_helpers.h")
 MEMORY = Path(__file__).with_name("cpp_memory.h")
 NOISE = Path(__file__).with_name("cpp_noise.h")
@@ -33,13 +36,15 @@ _HELPERS = f'#include "{HELPERS.name}"\n'
 _LOOP = "for(int _idx=0; _idx<_N; _idx++)\n"
 
 
-def revise(folder: Path, precision: str) -> None:
+def revise(folder: Path, precision: str, files: Collection[str]) -> None:
     """Revise the project in `folder`, before it is compiled.
 
     Parameters
     ----------
     folder : Path
     precision : {"double", "single"}
+    files : collection of str
+        The result files that are read.
 
     Raises
     ------
@@ -51,6 +56,7 @@ def revise(folder: Path, precision: str) -> None:
     written = dict(sources)
     for revision in (*REVISIONS, *(IN_SINGLE if precision == "single" else ())):
         sources = revision(sources)
+    sources = results_that_are_read(sources, files)
     for name, text in sources.items():
         if text != written.get(name):
             (folder / name).write_text(text)
@@ -171,6 +177,50 @@ def one_column_at_a_time(sources: Sources) -> Sources:
     return sources
 
 
+def exp_in_line(sources: Sources) -> Sources:
+    """Loops over cells compute exp where they need it (gpu/cpp_exp.h); each call for one has all registers saved."""
+    for name in _code_objects(sources, "// vector code\n"):
+        head, start, body = sources[name].partition(_CODE)
+        body, count = re.subn(r"(?<![\w:])exp\(", "pfc::exp(", body)
+        if count:
+            sources = sources | {name: f'#include "{EXP.name}"\n{head}{start}{body}'}
+    return sources | {EXP.name: EXP.read_text()}
+
+
+def one_population_at_a_time(sources: Sources) -> Sources:
+    """In the step of the cells, what those of a population share is read once for all that follow each other in it.
+
+    A subunit that such cells lack is left out, in a second text of the loop: all that it multiplies with is zero.
+    """
+    common = re.compile(r"        const (?:double|float) (?:_per_)?(\w+) = (_ptr_\w+)\[_idx\];\n")
+    for name in _code_objects(sources, "_stateupdater_codeobject()\n"):
+        head, loop, body = sources[name].partition(_LOOP)
+        lookups = [found for found in common.finditer(body) if found[1] in equations.OF_A_POPULATION]
+        if not lookups:
+            continue
+        shares, terms = zip(*equations.LACKED.items(), strict=True)
+        arrays = [found[2] for found in lookups] + [f"brian::_array_cells_{share}" for share in shares]
+        for found in lookups:
+            body = body.replace(found[0], "")
+        common_values = "".join(found[0].replace("[_idx]", "[_begin]") for found in lookups)
+        kind = lookups[0][0].split()[1]
+        zeros = ", ".join(f"{term} = 0" for group in terms for term in group)
+        lacking = re.sub(rf"        const {kind} ({'|'.join(sum(terms, ()))}) = [^\n]*\n", "", body)
+        head += (
+            f"static const std::vector<int> _stretches = pfc::stretches({{{', '.join(arrays)}}}, _N);\n"
+            "    for(size_t _stretch=1; _stretch<_stretches.size(); _stretch++)\n    {\n"
+            "        const int _begin = _stretches[_stretch-1], _end = _stretches[_stretch];\n"
+            f"{common_values}"
+            f"        if ({' && '.join(f'brian::_array_cells_{share}[_begin] == 0' for share in shares)})\n"
+            f"        {{\n        const {kind} {zeros};\n"
+        )
+        loop = "    for(int _idx=_begin; _idx<_end; _idx++)\n"
+        inner, end, _ = lacking.partition("\n    }\n")
+        first = f"{loop}{inner}{end}        continue;\n        }}\n"
+        sources = sources | {name: f"{_HELPERS}{head}{first}{loop}{_close(body)}"}
+    return sources
+
+
 def cells_are_independent(sources: Sources) -> Sources:
     """The compiler is told that no cell of a loop reads what another has written, and need not find out."""
     for name in _code_objects(sources, "// vector code\n"):
@@ -260,6 +310,20 @@ def arrays_in_place(sources: Sources) -> Sources:
     return _edit(sources, "objects.cpp", include) | {MEMORY.name: MEMORY.read_text()}
 
 
+def results_that_are_read(sources: Sources, files: Collection[str]) -> Sources:
+    """Of some five hundred arrays, each a file, half are parameters and edges, which come out as they went in."""
+    block = re.compile(
+        r'    ofstream (outfile_\w+);\n    \1\.open\(results_dir \+ "(\w+)", [^\n]*\n    if\(\1\.is_open\(\)\)\n'
+        r"    \{\n.*?\n    \} else\n    \{\n[^\n]*\n    \}\n",
+        re.DOTALL,
+    )
+    written = {found[2] for found in block.finditer(sources["objects.cpp"])}
+    if missing := set(files) - written:
+        raise RuntimeError(f"objects.cpp does not write {', '.join(sorted(missing))}; is this another Brian2?")
+    text = block.sub(lambda found: found[0] if found[2] in files else "", sources["objects.cpp"])
+    return sources | {"objects.cpp": text}
+
+
 def all_of_it_single(sources: Sources) -> Sources:
     """Numbers in the text, and the step, are of single precision too.
 
@@ -287,6 +351,8 @@ REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
     noise_by_the_array,
     clip_without_branch,
     reciprocals_kept,
+    exp_in_line,
+    one_population_at_a_time,
     one_column_at_a_time,
     cells_are_independent,
     sums_of_neighbours,

@@ -125,7 +125,7 @@ def execute(
     on_progress : callable
         Called with the simulated fraction and the elapsed seconds, about four times a second.
     final : collection of str
-        Variables, as "object.variable", whose final values are wanted.
+        Variables, as "object.variable", whose final values are wanted; none of them constant.
 
     Raises
     ------
@@ -328,7 +328,7 @@ def _check_finite(build: Build, results: Path, outputs: Mapping[str, np.ndarray]
         With the variable, how many of which population, and since when as far as the records tell.
     """
     for name, variable in build.variables.items():
-        if variable.file is None or not variable.dtype.startswith("float"):
+        if variable.constant or not variable.dtype.startswith("float"):
             continue
         wrong = np.flatnonzero(~np.isfinite(_read(results / variable.file, variable.dtype, variable.size)))
         if wrong.size:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from circuit import draw, network, schema, spines, streams
+from circuit import draw, equations, network, schema, spines, streams
 from circuit.config import load
 from circuit.course import segments
 from circuit.plasticity import SUBUNITS
@@ -266,6 +266,12 @@ def test_cells_differ_as_much_as_configured(exp, given, counts):
         np.testing.assert_allclose(given[f"cells.{dendrite}"], expected, rtol=1e-12)
     z = [(given["cells.V_T_rest"][where[p]] - mean("V_T", p)) / mean("V_T_sd", p) for p in POPULATIONS]
     assert stats.kstest(np.concatenate(z), "norm").pvalue > FALSE_ALARM
+
+
+def test_what_the_step_reads_once_a_population_is_the_same_in_all_of_it(given, counts):
+    """`equations.OF_A_POPULATION`; else the compiled step would be right and slow."""
+    for name, where in itertools.product((*equations.OF_A_POPULATION, *equations.LACKED), ranges(counts).values()):
+        assert np.unique(given[f"cells.{name}"][where]).size == 1, name
 
 
 def test_receptor_pools_are_sums_over_the_synapses_of_a_cell(exp, given, counts):
