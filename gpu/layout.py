@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is in data.nc: groups, dimensions, units. The one place that writes it.
+"""What is in data.nc: groups, dimensions, units.
 
-netCDF-4 (so also HDF5), gzip level 1 and shuffle. Spike times are integer steps: smaller, exact, and the same on every
-machine. Nothing in the file depends on when or where it was written, so the same spikes give the same checksum.
+netCDF-4 (so also HDF5; `gpu.netcdf`), gzip level 1 and shuffle. Spike times are integer steps: smaller, exact, and the
+same on every machine. Nothing in the file depends on when or where it was written, so the same spikes give the same
+checksum.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuit import measures, signalling
+from gpu import netcdf
+from gpu.netcdf import Variable
 
 if TYPE_CHECKING:
     from circuit.config import Experiment
@@ -175,29 +177,9 @@ class RunData:
         return dict(zip(self.sizes, np.diff(totals, prepend=0).tolist(), strict=True))
 
 
-@dataclass(frozen=True)
-class Variable:
-    """A labelled array: dimensions, values, unit and what it is."""
-
-    dims: tuple[str, ...]
-    values: NDArray[Any]
-    units: str
-    long_name: str
-
-
 def content(exp: Experiment, data: RunData) -> bytes:
-    """Return data.nc.
-
-    It is made in memory: on a full disk, HDF5 brings down the process that writes it, at its end.
-    """
-    import h5netcdf  # not at the top: it is slow to import, and most commands never write
-
-    made = io.BytesIO()
-    with h5netcdf.File(made, "w") as file:
-        file.attrs.update(_attributes(exp, data))
-        for name, variables in _groups(data).items():
-            _write_group(file.create_group(name), variables)
-    return made.getvalue()
+    """Return data.nc."""
+    return netcdf.content(_attributes(exp, data), _groups(data))
 
 
 def _attributes(exp: Experiment, data: RunData) -> dict[str, Any]:
@@ -337,25 +319,3 @@ def _voltage(data: RunData) -> dict[str, Variable]:
 
 def _single(values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     return {name: v if name in ("time", "cell") else np.asarray(v, np.float32) for name, v in values.items()}
-
-
-def _write_group(group: Any, variables: Mapping[str, Variable]) -> None:
-    """Write variables and the dimensions they need."""
-    import h5py
-
-    for variable in variables.values():
-        for name, size in zip(variable.dims, variable.values.shape, strict=True):
-            if name not in group.dimensions:
-                group.dimensions[name] = size
-    for name, variable in variables.items():
-        is_text = variable.values.dtype == object
-        packing = {} if is_text or not variable.values.size else _packing(variable.values)
-        kind = h5py.string_dtype() if is_text else variable.values.dtype
-        written = group.create_variable(name, variable.dims, kind, variable.values, **packing)
-        written.attrs["units"], written.attrs["long_name"] = variable.units, variable.long_name
-
-
-def _packing(values: NDArray[Any]) -> dict[str, Any]:
-    """Light compression in chunks of up to 2^18 values along the last, longest dimension."""
-    chunks = (*(1 for _ in values.shape[:-1]), min(values.shape[-1], 2**18))
-    return {"chunks": chunks, "compression": "gzip", "compression_opts": 1, "shuffle": True}
