@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
-from scipy import stats
 
 from circuit.errors import ResultsError
 from circuit.measures import GAMMA_BAND, WHOLE_BAND, gamma_index, spectrum
@@ -106,6 +105,8 @@ def draw_spectrum(
     axes: Axes, times: np.ndarray, values: np.ndarray, color: str, label: str, segment: float = SEGMENT_S
 ) -> Axes:
     """Draw the power density of one stretch of LFP with its 95 % interval, log-log; arguments as for `density`."""
+    from scipy import stats  # not at the top: slow to import, and a sweep's figures have no intervals
+
     frequency, power, freedom = density(times, values, segment)
     high, low = freedom / stats.chi2.ppf(TAILS, freedom)
     axes.fill_between(frequency, low * power, high * power, facecolor=color, alpha=0.22, edgecolor="none")
@@ -120,6 +121,8 @@ def draw_change(
     segment: float = SEGMENT_S,
 ) -> Axes:
     """Draw the change of power in dB; the band holds 95 % of changes if nothing changed."""
+    from scipy import stats  # as above
+
     frequency, power, freedom = density(*before, segment)
     _, under, freedom_under = density(*after, segment)
     low, high = 10 * np.log10(stats.f.ppf(TAILS, freedom_under, freedom))

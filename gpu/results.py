@@ -112,7 +112,7 @@ class Results:
     path: Path
     manifest: dict[str, Any]
     summary: Summary
-    _held: list[Any] = field(default_factory=list, repr=False, compare=False)
+    _held: list[tuple[Any, dict[str, NDArray[Any]]]] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def open(cls, path: str | Path, verify: bool = True) -> Results:
@@ -340,14 +340,20 @@ class Results:
         raise NotRecordedError(f"{self.path} has no {kind} {name!r}{why}; it has {', '.join(names) or 'none'}")
 
     def _read(self, name: str) -> NDArray[Any]:
-        return self._load(lambda file: file[name][()])
+        if not self._held:
+            return self._load(lambda file: file[name][()])
+        known = self._held[-1][1]
+        if name not in known:
+            known[name] = self._load(lambda file: file[name][()])
+            known[name].flags.writeable = False  # it will be given again
+        return known[name]
 
     def _load(self, read: Callable[[Any], Any]) -> Any:
         import h5py  # not at the top: reading a summary needs no HDF5
 
         try:
             if self._held:
-                return read(self._held[-1])
+                return read(self._held[-1][0])
             with h5py.File(self.path / DATA, "r") as file:
                 return read(file)
         except (OSError, KeyError) as error:
@@ -355,7 +361,7 @@ class Results:
 
     @contextmanager
     def held_open(self) -> Iterator[Self]:
-        """Keep data.nc open in the block: for much reading in a row.
+        """Keep data.nc open in the block, and each array once it was read: for much reading in a row.
 
         Raises
         ------
@@ -369,7 +375,7 @@ class Results:
         except OSError as error:
             raise ResultsError(f"{self.path / DATA} cannot be read ({error}): run again") from error
         with file:
-            self._held.append(file)
+            self._held.append((file, {}))
             try:
                 yield self
             finally:
