@@ -232,7 +232,7 @@ def sweep(
     again = [failure.point for failure in points.failures(planned) if failure.cause == points.KILLED]
     points.forget(planned, again)
     if request:
-        _submit(planned, request, again)
+        _submit(planned, request, again, "figures" if with_figures else "collect")
     else:
         _do(planned, chosen, workers, with_figures)
 
@@ -258,10 +258,10 @@ def _nodes(request: Request) -> Device:
     return slurm.nodes(request)
 
 
-def _submit(planned: Plan, request: Request, again: Sequence[str]) -> None:
+def _submit(planned: Plan, request: Request, again: Sequence[str], closing: str = "figures") -> None:
     from gpu import slurm
 
-    click.echo("\n".join([*slurm.submit(planned, request, again), f"Sweep: {planned.folder}"]))
+    click.echo("\n".join([*slurm.submit(planned, request, again, closing), f"Sweep: {planned.folder}"]))
 
 
 def _show_script(planned: Plan, request: Request, first: str) -> None:

@@ -35,6 +35,8 @@ LOCK = ".lock"
 #: Tasks of an array where nobody says how many.
 MOST_TASKS = 100
 TIME = "4:00:00"
+#: To read a thousand points and draw takes a minute.
+CLOSING_TIME = "1:00:00"
 #: A point at which so many starts in a row ran out of time is noted as failed.
 STALLS = 3
 #: A task is put back as often as it takes; one that does not move is stopped by STALLS.
@@ -259,7 +261,7 @@ def shares(batches: Sequence[Batch], request: Request) -> list[tuple[Batch, ...]
     return [tuple(batches[number::count]) for number in range(count)]
 
 
-def submit(plan: Plan, request: Request, again: Collection[str] = ()) -> list[str]:
+def submit(plan: Plan, request: Request, again: Collection[str] = (), closing: str = "figures") -> list[str]:
     """Submit what is missing of a sweep and in no task yet; return lines that tell what was done.
 
     Parameters
@@ -268,6 +270,8 @@ def submit(plan: Plan, request: Request, again: Collection[str] = ()) -> list[st
     request : Request
     again : collection of str
         Points that failed and shall be run again: a task that is under way has passed over them.
+    closing : {"figures", "collect"}
+        Command of ours that a job of its own gives when all tasks have ended.
 
     Raises
     ------
@@ -287,8 +291,33 @@ def submit(plan: Plan, request: Request, again: Collection[str] = ()) -> list[st
         tasks = shares(batches, request)
         id = _submit(plan, tasks, request)
         slurm_jobs.note(plan, id, [[batch.name for batch in task] for task in tasks], request.options())
-    count = sum(len(batch.points) for batch in batches)
-    return [*lines, f"Submitted job {id}: {count} points in {len(tasks)} tasks; logs in {plan.folder / 'slurm'}"]
+        count = sum(len(batch.points) for batch in batches)
+        lines.append(f"Submitted job {id}: {count} points in {len(tasks)} tasks; logs in {plan.folder / 'slurm'}")
+        lines.append(_submit_closing(plan, request, id, closing))
+    return lines
+
+
+def _submit_closing(plan: Plan, request: Request, id: str, command: str) -> str:
+    """Submit a job that collects the results when an array has ended, however it did; return a line that tells."""
+    asked = {"job-name": f"{name(plan)}-{command}", "dependency": f"afterany:{id}", "time": CLOSING_TIME}
+    asked |= {"output": f"{plan.folder.absolute() / slurm_jobs.FOLDER}/%j_{command}.log", "partition": request.partition}
+    asked |= {"account": request.account} | request.further()
+    options = [f"--{key}={value}" for key, value in asked.items() if value]
+    text = "\n".join(["#!/bin/bash", *exports(), f"exec {shlex.join(_ours(command, plan))}"]) + "\n"
+    try:
+        said = slurm_jobs.call("sbatch", "--parsable", *options, text=text)
+    except UserError as error:
+        return f"{error}. When the job has ended, give: pfc {command} {plan.folder}"
+    closing = re.search(r"\d+|$", said)[0]
+    slurm_jobs.note_closing(plan, id, closing)
+    made = "dataset, figures and report" if command == "figures" else "dataset"
+    return f"Submitted job {closing}: makes the {made} when job {id} has ended."
+
+
+def _ours(command: str, plan: Plan) -> list[str]:
+    """Words of one of our commands on a sweep, as a node finds it."""
+    program = Path(__file__).resolve().parents[1] / "pfc.py"
+    return [sys.executable, str(program), command, str(plan.folder.absolute())]
 
 
 @contextmanager
@@ -422,17 +451,17 @@ def script(plan: Plan, request: Request, first: str | None) -> str:
     head |= {"time": request.time, "output": f"{where / slurm_jobs.FOLDER}/%A_%a.log", "open-mode": "append"}
     lines = ["#!/bin/bash", f"# {plan.title}: {len(plan.points)} points in {count} tasks."]
     lines.append("# What is done is not done again: after a time limit, submit the same script once more.")
+    lines.append(f"# At the end, for the dataset and figures: {shlex.join(_ours('figures', plan))}")
     lines += [f"# Before the first time: {first}"] if first else []
     lines += [f"#SBATCH --{key}" + ("" if value is True else f"={_quoted(value)}") for key, value in
               (head | flags(request)).items()]  # fmt: skip
-    work = [sys.executable, str(Path(__file__).resolve().parents[1] / "pfc.py"), "work", str(where)]
     lines += [
         "",
         "# Whatever your cluster needs besides, such as: module load gcc",
         *exports(),
         "",
         "# exec, so that the program itself is told when Slurm wants the node back.",
-        f'exec {shlex.join(work)} --part "$SLURM_ARRAY_TASK_ID" --of {count} --device {shlex.quote(request.device)}',
+        f'exec {shlex.join(_ours("work", plan))} --part "$SLURM_ARRAY_TASK_ID" --of {count} --device {shlex.quote(request.device)}',
     ]
     return "\n".join(lines) + "\n"
 

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,12 +51,15 @@ class Job:
         For each task of the array, the names of its batches.
     options : mapping
         As `gpu.slurm.Request` gives them.
+    closing : str, optional
+        Slurm's number of the job that waits for this one, and makes the dataset.
     """
 
     id: str
     when: str
     tasks: tuple[tuple[str, ...], ...]
     options: Mapping[str, Any]
+    closing: str | None = None
 
     def task_ids(self) -> list[str]:
         """Return Slurm's name of each task; a single one is no array."""
@@ -118,7 +121,7 @@ def noted(plan: Plan) -> list[Job]:
         return []
     try:
         jobs = folder.read_json(file)["jobs"]
-        return [Job(job["id"], job["when"], tuple(map(tuple, job["tasks"])), job["options"]) for job in jobs]
+        return [Job(**job | {"tasks": tuple(map(tuple, job["tasks"]))}) for job in jobs]
     except (KeyError, TypeError) as error:
         raise ResultsError(f"{file} is damaged ({error!r}): cancel its jobs by hand, and remove it") from None
 
@@ -132,15 +135,31 @@ def note(plan: Plan, id: str, tasks: Sequence[Sequence[str]], options: Mapping[s
         If the disk refuses.
     """
     job = Job(id, datetime.now(UTC).isoformat(timespec="seconds"), tuple(map(tuple, tasks)), dict(options))
+    _write(plan, (*noted(plan), job), id)
+    return job
+
+
+def note_closing(plan: Plan, id: str, closing: str) -> None:
+    """Add to a job that is noted the one that waits for it; the caller holds the lock of the folder.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses.
+    """
+    jobs = [replace(job, closing=closing) if job.id == id else job for job in noted(plan)]
+    _write(plan, jobs, closing)
+
+
+def _write(plan: Plan, jobs: Sequence[Job], id: str) -> None:
     file = plan.folder / FOLDER / JOBS
     draft = file.with_name(f".{JOBS}.new")
     try:
-        folder.write_json(draft, {"format": FORMAT, "jobs": [vars(each) for each in (*noted(plan), job)]})
+        folder.write_json(draft, {"format": FORMAT, "jobs": [vars(each) for each in jobs]})
         os.replace(draft, file)
     except OSError as error:
         told = f"Job {id} was submitted, but {file} cannot be written ({error.strerror or error})"
         raise StorageError(f"{told}: make room, and cancel the job with scancel {id} before you go on") from error
-    return job
 
 
 # --- asked of Slurm
@@ -156,11 +175,11 @@ def ask(jobs: Sequence[Job]) -> Answer:
         return Answer({})
     ids = ",".join(job.id for job in jobs)
     try:
-        states, no_history = read_states(_call("sacct", "-n", "-P", "-X", "-j", ids, "-o", "JobID,State")), None
+        states, no_history = read_states(call("sacct", "-n", "-P", "-X", "-j", ids, "-o", "JobID,State")), None
     except UserError as error:
         states, no_history = {}, str(error)
     try:
-        text = _call("squeue", "-h", "-r", "-j", ids, "-o", "%i|%T|%r")
+        text = call("squeue", "-h", "-r", "-j", ids, "-o", "%i|%T|%r")
     except UserError as error:
         return Answer(states, f"{no_history}; {error}" if no_history else None)
     alive = WAITING | WORKING
@@ -168,8 +187,8 @@ def ask(jobs: Sequence[Job]) -> Answer:
     return Answer(states | read_states(text), reasons=read_states(text, 1))
 
 
-def _call(program: str, *arguments: str) -> str:
-    """Return what a program of Slurm says.
+def call(program: str, *arguments: str, text: str | None = None) -> str:
+    """Return what a program of Slurm says, given a text to read.
 
     Raises
     ------
@@ -182,7 +201,7 @@ def _call(program: str, *arguments: str) -> str:
     env = os.environ | {"SLURM_BITSTR_LEN": "0"}
     try:
         said = subprocess.run(
-            [program, *arguments], capture_output=True, text=True, errors="replace", env=env, timeout=PATIENCE
+            [program, *arguments], input=text, capture_output=True, text=True, errors="replace", env=env, timeout=PATIENCE
         )
     except subprocess.TimeoutExpired:
         raise UserError(f"{program} did not answer in {PATIENCE:.0f} s") from None
@@ -305,10 +324,12 @@ def cancel(plan: Plan) -> list[str]:
     """
     jobs = noted(plan)
     answer = ask(jobs)
-    live = [job.id for job in jobs if answer.trouble or any(answer.kind(task) != ENDED for task in job.task_ids())]
+    over = [not answer.trouble and all(answer.kind(task) == ENDED for task in job.task_ids()) for job in jobs]
+    live = [job.id for job, ended in zip(jobs, over, strict=True) if not ended]
     if live:
+        closing = [job.closing for job in jobs if job.id in live and job.closing]
         try:
-            _call("scancel", *live)
+            call("scancel", *closing, *live)
         except UserError as error:
             raise UserError(f"Jobs {', '.join(live)} could not be cancelled: {error}") from None
     return live

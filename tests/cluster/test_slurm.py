@@ -205,12 +205,13 @@ def test_an_array_with_gpus_ends_complete(box: Box, tmp_path: Path) -> None:
 
 
 def test_the_labelled_dataset_is_the_same_as_here(box: Box, tmp_path: Path) -> None:
-    """One dataset and one table of the sweep, by Slurm and by this machine alone."""
+    """One dataset and one table of the sweep, by a command that gives it to Slurm and by this machine alone."""
     out = tmp_path / "same"
     box.sweep(out, "--parts", 2)
     box.assert_whole(out)
-    for folder in (out, box.local):
-        box.pfc("collect", folder)
+    wait_for((out / "report.html").exists, "the job that waits for the others")
+    assert (out / "figures" / "dose.png").is_file()
+    box.pfc("collect", box.local)
     there, here = (xarray.load_dataset(folder / "sweep.nc", engine="h5netcdf") for folder in (out, box.local))
     assert there.identical(here)
     assert int(there["rate_PYR_drug_hz"].count()) == COUNT

@@ -145,8 +145,21 @@ def test_cancel_tells_what_is_not_over(planned: Plan, fake: Fake) -> None:
     fake("sacct", "12_[0-1]|COMPLETED\n15|RUNNING\n")
     fake("squeue", "15|RUNNING\n")
     told = fake("scancel")
+    slurm_jobs.note_closing(planned, "12", "13")
+    slurm_jobs.note_closing(planned, "15", "16")
     assert slurm_jobs.cancel(planned) == ["15"]
-    assert told.read_text() == "15\n"
+    assert told.read_text() == "16 15\n"
+
+
+def test_a_job_that_waits_for_all_tasks_makes_the_dataset(planned: Plan, fake: Fake) -> None:
+    """Where it cannot be had, the sweep is submitted all the same."""
+    fake("srun")
+    asked = fake("sbatch", "Submitted batch job 20\n")
+    said = slurm.submit(planned, Request(partition="p", account="a", gres="gpu:1", extra=("qos=long",)), (), "collect")
+    assert said[-1] == "Submitted job 20: makes the dataset when job 20 has ended."
+    words = asked.read_text().splitlines()[-1].split()
+    assert {"--dependency=afterany:20", "--partition=p", "--account=a", "--qos=long"} <= set(words)
+    assert not any("gres" in word for word in words)
 
 
 # --- submitting
@@ -162,8 +175,10 @@ def test_what_is_under_way_is_not_submitted_again(planned: Plan, fake: Fake) -> 
     assert said == [
         "1 points are in tasks that are queued or running.",
         f"Submitted job 20: 4 points in 2 tasks; logs in {planned.folder / 'slurm'}",
+        "Submitted job 20: makes the dataset, figures and report when job 20 has ended.",
     ]
     job = slurm_jobs.noted(planned)[-1]
+    assert job.closing == "20"
     assert [len(task) for task in job.tasks] == [2, 2]
     assert Request.of(job.options) == Request(parts=2, partition="p")
     assert planned.batches[0].name not in {name for task in job.tasks for name in task}
