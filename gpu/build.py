@@ -39,7 +39,8 @@ MODEL = "circuit.network"
 DESCRIPTION = "build.json"
 # Modules and, with a suffix, other files beside this one whose text shapes the program, besides the model's own.
 SOURCES = ("gpu.compile",)
-CPP_SOURCES = (*SOURCES, "gpu.cpp_code", "cpp_exp.h", "cpp_helpers.h", "cpp_memory.h", "cpp_noise.h", "cpp_pathway.h")
+CPP_HEADERS = tuple(f"cpp_{name}.h" for name in ("exp", "helpers", "memory", "noise", "pathway", "results"))
+CPP_SOURCES = (*SOURCES, "gpu.cpp_code", *CPP_HEADERS)
 CUDA_SOURCES = (*SOURCES, "gpu.cuda_code", "cuda_vectors.h")
 
 

@@ -22,6 +22,7 @@ HELPERS = Path(__file__).with_name("cpp_helpers.h")
 MEMORY = Path(__file__).with_name("cpp_memory.h")
 NOISE = Path(__file__).with_name("cpp_noise.h")
 PATHWAY = Path(__file__).with_name("cpp_pathway.h")
+RESULTS = Path(__file__).with_name("cpp_results.h")
 DURATION = 'std::stod(std::getenv("PFC_DURATION"))'
 SEED = (
     'brian::_random_generators[0].seed(std::stoul(std::getenv("PFC_SEED")));\n'
@@ -311,17 +312,24 @@ def arrays_in_place(sources: Sources) -> Sources:
 
 
 def results_that_are_read(sources: Sources, files: Collection[str]) -> Sources:
-    """Of some five hundred arrays, each a file, half are parameters and edges, which come out as they went in."""
+    """Half of five hundred arrays are parameters and edges, which come out as they went in; the others share a file.
+
+    As written, each is a file (gpu/cpp_results.h).
+    """
     block = re.compile(
-        r'    ofstream (outfile_\w+);\n    \1\.open\(results_dir \+ "(\w+)", [^\n]*\n    if\(\1\.is_open\(\)\)\n'
-        r"    \{\n.*?\n    \} else\n    \{\n[^\n]*\n    \}\n",
+        r'    ofstream (outfile_\w+);\n    \1\.open\(results_dir \+ "(\w+)", [^\n]*\n(    if\(\1\.is_open\(\)\)\n'
+        r"    \{\n.*?\n    \} else\n    \{\n[^\n]*\n    \}\n)",
         re.DOTALL,
     )
+
+    def shared(found: re.Match[str]) -> str:
+        return f'    pfc::Result {found[1]}(results_dir, "{found[2]}");\n{found[3]}' if found[2] in files else ""
+
     written = {found[2] for found in block.finditer(sources["objects.cpp"])}
     if missing := set(files) - written:
         raise RuntimeError(f"objects.cpp does not write {', '.join(sorted(missing))}; is this another Brian2?")
-    text = block.sub(lambda found: found[0] if found[2] in files else "", sources["objects.cpp"])
-    return sources | {"objects.cpp": text}
+    text = f'#include "{RESULTS.name}"\n{block.sub(shared, sources["objects.cpp"])}'
+    return sources | {"objects.cpp": text, RESULTS.name: RESULTS.read_text()}
 
 
 def all_of_it_single(sources: Sources) -> Sources:

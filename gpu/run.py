@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from gpu.build import Build, Index, Variable, environment
 
 TAIL_LINES = 20
 SCRATCH = "pfc-run-"
+#: Of a program whose arrays share a file: that, and their names and sizes.
+ARRAYS, SIZES = "arrays", "sizes.txt"
 YOUNG_S = 60.0
 # Brian2's program says these on its output and still ends with status 0.
 COMPLAINTS = re.compile(r"^(Error |Could not |Cannot set )")
@@ -152,33 +155,78 @@ def execute(
     interrupted = _simulate(command, workdir, variables, on_progress)
     clock.append(time.monotonic())
     loop_s, completed = _last_run(results)
-    outputs = collect(build, results)
-    _check_finite(build, results, outputs, completed * duration_s)
-    kept = {name: _final(build.variables[name], results) for name in final}
+    files = _Files.of(results)
+    outputs = _collect(build, files)
+    _check_finite(build, files, outputs, completed * duration_s)
+    kept = {name: _final(build.variables[name], files) for name in final}
     clock.append(time.monotonic())
     prepare_s, simulate_s, collect_s = np.diff(clock).tolist()
     timings = {"prepare_s": prepare_s, "simulate_s": simulate_s, "loop_s": loop_s, "collect_s": collect_s}
     return RawRun(outputs, completed, interrupted and completed < 1, timings, kept)
 
 
-def collect(build: Build, results: Path) -> dict[str, np.ndarray]:
-    """Return the recorded arrays of `build` from the files in `results`.
+@dataclass(frozen=True)
+class _Files:
+    """The arrays that a program left: parts of one file, or where there is none, a file each.
+
+    Attributes
+    ----------
+    folder : Path
+    parts : dict of str to (int, int)
+        Of arrays that share a file, first byte and size.
+    """
+
+    folder: Path
+    parts: dict[str, tuple[int, int]]
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """Look up what is in a folder of results."""
+        parts, start, file = {}, 0, folder / SIZES
+        with suppress(ValueError):  # of the last line, half may be there
+            for line in file.read_text().splitlines() if file.is_file() else ():
+                name, size = line.split()
+                parts[name] = start, int(size)
+                start += int(size)
+        return cls(folder, parts)
+
+    def read(self, name: str, dtype: str, count: int) -> np.ndarray:
+        """Return an array.
+
+        Raises
+        ------
+        StorageError
+            If it is missing or does not have `count` values.
+        """
+        start, size = self.parts.get(name, (0, 0))
+        file = self.folder / (ARRAYS if name in self.parts else name)
+        there = file.stat().st_size - start if file.is_file() else 0
+        found = max(0, min(size, there) if name in self.parts else there)
+        expected = count * np.dtype(dtype).itemsize
+        if found != expected:
+            told = f"The results were cut short: {name} has {found} of {expected} bytes."
+            raise StorageError(told + _room(self.folder))
+        return np.fromfile(file, dtype=dtype, count=count, offset=start)
+
+
+def _collect(build: Build, files: _Files) -> dict[str, np.ndarray]:
+    """Return the recorded arrays of `build`.
 
     Raises
     ------
     StorageError
-        If a file is missing or does not hold as many values as the program counted.
+        If one is missing or does not hold as many values as the program counted.
     """
     outputs = {}
     for name, output in build.outputs.items():
-        count = int(_read(results / output.counter, "int32", 1)[0])
-        values = _read(results / output.file, output.dtype, count * (1 if output.width is None else output.width))
+        count = int(files.read(output.counter, "int32", 1)[0])
+        values = files.read(output.file, output.dtype, count * (1 if output.width is None else output.width))
         outputs[name] = values if output.width is None else np.ascontiguousarray(values.reshape(count, output.width).T)
     return outputs
 
 
-def _final(variable: Variable, results: Path) -> np.ndarray:
-    return _read(results / variable.file, variable.dtype, variable.size)
+def _final(variable: Variable, files: _Files) -> np.ndarray:
+    return files.read(variable.file, variable.dtype, variable.size)
 
 
 def lay_out(build: Build, arrays: Mapping[str, np.ndarray], workdir: Path) -> list[str]:
@@ -319,7 +367,7 @@ def _last_run(results: Path) -> tuple[float, float]:
         raise StorageError(f"The simulation ended but its results were not written in whole.{_room(results)}") from None
 
 
-def _check_finite(build: Build, results: Path, outputs: Mapping[str, np.ndarray], end_s: float) -> None:
+def _check_finite(build: Build, files: _Files, outputs: Mapping[str, np.ndarray], end_s: float) -> None:
     """Look for NaN and infinity in the final state, as the compiled program (-ffast-math) cannot.
 
     Raises
@@ -330,7 +378,7 @@ def _check_finite(build: Build, results: Path, outputs: Mapping[str, np.ndarray]
     for name, variable in build.variables.items():
         if variable.constant or not variable.dtype.startswith("float"):
             continue
-        wrong = np.flatnonzero(~np.isfinite(_read(results / variable.file, variable.dtype, variable.size)))
+        wrong = np.flatnonzero(~np.isfinite(_final(variable, files)))
         if wrong.size:
             where = _populations(build, name, variable.size, wrong)
             raise RunError(
@@ -359,15 +407,6 @@ def _since(outputs: Mapping[str, np.ndarray]) -> str:
             sick = np.flatnonzero(~np.isfinite(values).all(axis=0))
             first += [(float(times[sick[0]]), name)] if sick.size else []
     return f", and {min(first)[1]} since {min(first)[0]:g} s" if first else ""
-
-
-def _read(file: Path, dtype: str, count: int) -> np.ndarray:
-    expected = count * np.dtype(dtype).itemsize
-    found = file.stat().st_size if file.is_file() else 0
-    if found != expected:
-        told = f"The results were cut short: {file.name} has {found} of {expected} bytes."
-        raise StorageError(told + _room(file.parent))
-    return np.fromfile(file, dtype=dtype)
 
 
 def _room(folder: Path) -> str:

@@ -300,8 +300,8 @@ def submit(plan: Plan, request: Request, again: Collection[str] = (), closing: s
 def _submit_closing(plan: Plan, request: Request, id: str, command: str) -> str:
     """Submit a job that collects the results when an array has ended, however it did; return a line that tells."""
     asked = {"job-name": f"{name(plan)}-{command}", "dependency": f"afterany:{id}", "time": CLOSING_TIME}
-    asked |= {"output": f"{plan.folder.absolute() / slurm_jobs.FOLDER}/%j_{command}.log", "partition": request.partition}
-    asked |= {"account": request.account} | request.further()
+    asked |= {"output": f"{plan.folder.absolute() / slurm_jobs.FOLDER}/%j_{command}.log"}
+    asked |= {"partition": request.partition, "account": request.account} | request.further()
     options = [f"--{key}={value}" for key, value in asked.items() if value]
     text = "\n".join(["#!/bin/bash", *exports(), f"exec {shlex.join(_ours(command, plan))}"]) + "\n"
     try:
@@ -455,13 +455,14 @@ def script(plan: Plan, request: Request, first: str | None) -> str:
     lines += [f"# Before the first time: {first}"] if first else []
     lines += [f"#SBATCH --{key}" + ("" if value is True else f"={_quoted(value)}") for key, value in
               (head | flags(request)).items()]  # fmt: skip
+    work = shlex.join(_ours("work", plan))
     lines += [
         "",
         "# Whatever your cluster needs besides, such as: module load gcc",
         *exports(),
         "",
         "# exec, so that the program itself is told when Slurm wants the node back.",
-        f'exec {shlex.join(_ours("work", plan))} --part "$SLURM_ARRAY_TASK_ID" --of {count} --device {shlex.quote(request.device)}',
+        f'exec {work} --part "$SLURM_ARRAY_TASK_ID" --of {count} --device {shlex.quote(request.device)}',
     ]
     return "\n".join(lines) + "\n"
 

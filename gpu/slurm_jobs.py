@@ -201,7 +201,13 @@ def call(program: str, *arguments: str, text: str | None = None) -> str:
     env = os.environ | {"SLURM_BITSTR_LEN": "0"}
     try:
         said = subprocess.run(
-            [program, *arguments], input=text, capture_output=True, text=True, errors="replace", env=env, timeout=PATIENCE
+            [program, *arguments],
+            input=text,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=env,
+            timeout=PATIENCE,
         )
     except subprocess.TimeoutExpired:
         raise UserError(f"{program} did not answer in {PATIENCE:.0f} s") from None

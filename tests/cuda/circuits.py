@@ -43,10 +43,9 @@ def simulate(
     program = build.find_or_build(shape, device, cache_folder(), lambda line: None)
     given = columns.stack([draw.arrays(exp, segment) for exp in exps], shape.column_cells) | changes
     with tempfile.TemporaryDirectory() as folder:
-        raw = run.execute(program, given, duration_s, noise_seed, Path(folder), on_progress, final)
         names = ("cells.noise", "cells.noise_d")
-        files = [(Path(folder, "results", program.variables[name].file), program.variables[name]) for name in names]
-        noise = np.concatenate([np.fromfile(path, variable.dtype) for path, variable in files])
+        raw = run.execute(program, given, duration_s, noise_seed, Path(folder), on_progress, (*final, *names))
+    noise = np.concatenate([raw.final[name] for name in names])
     initial = np.concatenate([given[name] for name in names])
     return replace(raw, outputs=raw.outputs | {"initial.noise": initial, "final.noise": noise})
 

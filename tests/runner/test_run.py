@@ -239,10 +239,10 @@ def test_a_killed_program_is_reported(compiled: build.Build, arrays: dict, execu
 
 @pytest.mark.gcc
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a device that is always full")
-@pytest.mark.parametrize("output", ["spikes.t", "traces.g"])
-def test_a_full_disk_is_noticed(output: str, compiled: build.Build, arrays: dict, tmp_path: Path):
+@pytest.mark.parametrize("file", [run.ARRAYS, run.SIZES])
+def test_a_full_disk_is_noticed(file: str, compiled: build.Build, arrays: dict, tmp_path: Path):
     (tmp_path / "results").mkdir()
-    (tmp_path / "results" / compiled.outputs[output].file).symlink_to("/dev/full")
+    (tmp_path / "results" / file).symlink_to("/dev/full")
     with pytest.raises(RunError, match=r"cut short: .* has 0 of \d+ bytes\..* MB left"):
         run.execute(compiled, arrays, 0.2, 1, tmp_path)
 

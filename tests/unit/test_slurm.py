@@ -214,10 +214,12 @@ def test_a_script_can_be_read(planned: Plan, monkeypatch: pytest.MonkeyPatch) ->
     request = Request(partition="gpu", time="2:00:00", gres="gpu:1", array_limit=4, points_per_task=2)
     text = slurm.script(planned, request, "pfc sweep x --plan")
     where = planned.folder
-    work = f"{sys.executable} {ROOT / 'pfc.py'} work {where}"
+    ours = f"{sys.executable} {ROOT / 'pfc.py'}"
+    work = f"{ours} work {where}"
     assert text == f"""#!/bin/bash
 # Smoke test: 5 points in 3 tasks.
 # What is done is not done again: after a time limit, submit the same script once more.
+# At the end, for the dataset and figures: {ours} figures {where}
 # Before the first time: pfc sweep x --plan
 #SBATCH --job-name=pfc-sweep
 #SBATCH --array=0-2%4
