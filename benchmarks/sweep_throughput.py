@@ -4,9 +4,9 @@
     python benchmarks/sweep_throughput.py [--points 256] [--repeats 1]
 
 Bare: the compiled program alone, back to back, one a core, its values laid out before the clock runs. As a sweep:
-`pfc sweep` from start to end, with the plan, workers, checks, labelled results, dataset, figures and report. Half of the
-bare ones run before it and half after, so that a machine that gets faster or slower meets both; prints the ratio of the
-throughputs.
+`pfc sweep` from start to end, with the plan, workers, checks, labelled results, dataset, figures and report. Half of
+the bare ones run before it and half after, so that a machine that gets faster or slower meets both; prints the ratio
+of the throughputs.
 """
 
 from __future__ import annotations

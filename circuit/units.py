@@ -162,25 +162,31 @@ def parse(text: object, units: tuple[str, ...], example: float = 1) -> Quantity:
     ValueError
         With a sentence that says what is needed and what was found.
     """
-    wanted = f"needs a number and one of {', '.join(units)}" if len(units) > 1 else f"needs a number and {units[0]}"
-    wanted += f", such as '{number_text(example)} {units[0]}'; found {shown(text)}"
+    try:
+        return _parsed(text, units)
+    except ValueError as error:  # the sentence takes longer than the reading, and a sweep reads thousands
+        wanted = f"one of {', '.join(units)}" if len(units) > 1 else units[0]
+        such = f"such as '{number_text(example)} {units[0]}'; found {shown(text)}"
+        raise ValueError(f"needs a number and {wanted}, {such}{error}") from None
+
+
+def _parsed(text: object, units: tuple[str, ...]) -> Quantity:
+    """As `parse`; of the sentence, the error is the end."""
     if isinstance(text, int | float) and not isinstance(text, bool):
-        raise ValueError(f"{wanted}, which has no unit")
+        raise ValueError(", which has no unit")
     text = re.sub("[µμ]", "u", str(text).strip()) if isinstance(text, str | Quantity) else ""
     if re.fullmatch(NUMBER, text):
-        raise ValueError(f"{wanted}, which has no unit")
+        raise ValueError(", which has no unit")
     match = _QUANTITY.fullmatch(text)
     if match is None:
-        raise ValueError(wanted)
+        raise ValueError("")
     number, unit = match.groups()
     if unit not in units:
-        if unit in UNITS:
-            raise ValueError(f"{wanted}, and {unit} is a unit of {UNITS[unit][0]}")
-        raise ValueError(wanted + did_you_mean(unit, units))
+        raise ValueError(f", and {unit} is a unit of {UNITS[unit][0]}" if unit in UNITS else did_you_mean(unit, units))
     try:
         return Quantity(float(Ratio(number) * UNITS[unit][1] / UNITS[units[0]][1]), units[0])
     except OverflowError:
-        raise ValueError(f"{wanted}, which is too large for a number") from None
+        raise ValueError(", which is too large for a number") from None
 
 
 def check_bounds(

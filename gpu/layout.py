@@ -219,9 +219,9 @@ def _groups(data: RunData) -> dict[str, dict[str, Variable]]:
         "cells": _cells(data),
         "spikes": _spikes(data),
         "rates": _rates(data),
-        "column": _series("column", data.column, ("time",)),
+        "column": _series("column", _single(data.column), ("time",)),
         "block": _block(data),
-        "lfp": _series("lfp", data.lfp, ("time",)),
+        "lfp": _series("lfp", _single(data.lfp), ("time",)),
         "voltage": _voltage(data),
         **{name: _series(name, getattr(data, name), ("time",)) for name in OF_COURSE if getattr(data, name)},
         **{f"synapses_{name}": _synapses(values) for name, values in data.synapses.items()},
@@ -312,10 +312,10 @@ def _voltage(data: RunData) -> dict[str, Variable]:
     cell = np.asarray(data.voltage["cell"], dtype=np.int32)
     return {
         "cell": Variable(("trace",), cell, "1", "index of the traced cell"),
-        # A fraction of a microvolt is lost, and half of the largest part of a file saved.
         **_series("voltage", _single(data.voltage), ("trace", "time")),
     }
 
 
 def _single(values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Series in single precision: of a voltage a fraction of a microvolt is lost, and half of a file saved."""
     return {name: v if name in ("time", "cell") else np.asarray(v, np.float32) for name, v in values.items()}

@@ -12,6 +12,7 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.text import Text
+from scipy import stats
 
 from circuit.populations import POPULATIONS
 from figures import block, make, raster, rates, spectra, style, traces
@@ -229,7 +230,7 @@ def test_interval_of_a_spectrum_holds_the_truth_as_often_as_it_says():
     times = np.arange(5000) * 1e-3
     for _ in range(20):
         _, power, freedom = spectra.density(times, random.normal(size=times.size))
-        high, low = freedom / spectra.stats.chi2.ppf(spectra.TAILS, freedom)
+        high, low = freedom / stats.chi2.ppf(spectra.TAILS, freedom)
         held.append((low * power <= truth) & (high * power >= truth))
     assert 0.91 <= np.mean(held) <= 0.99
 

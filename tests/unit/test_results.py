@@ -116,8 +116,9 @@ def test_series_block_and_voltages_come_back(written):
     data = run_data()
     for name in ("glutamate", "drug_concentration", "ampa_throughput"):
         time, values = written.column(name)
-        assert np.array_equal(time, data.column["time"]) and np.array_equal(values, data.column[name])
-    assert np.array_equal(written.lfp("inhibitory")[1], data.lfp["inhibitory"])
+        assert np.array_equal(time, data.column["time"])
+        assert np.array_equal(values, data.column[name].astype(np.float32))
+    assert np.array_equal(written.lfp("inhibitory")[1], data.lfp["inhibitory"].astype(np.float32))
     assert np.array_equal(written.block("SST", "GluN2D")[1], data.block["fraction"][2, 3])
     assert [len(written.voltage(name)[1]) for name in SIZES] == [2, 1, 1, 1]
     assert written.voltage("SST")[1][0, 0] == 3
