@@ -303,7 +303,8 @@ def _submit_closing(plan: Plan, request: Request, id: str, command: str) -> str:
     asked |= {"output": f"{plan.folder.absolute() / slurm_jobs.FOLDER}/%j_{command}.log"}
     asked |= {"partition": request.partition, "account": request.account} | request.further()
     options = [f"--{key}={value}" for key, value in asked.items() if value]
-    text = "\n".join(["#!/bin/bash", *exports(), f"exec {shlex.join(_ours(command, plan))}"]) + "\n"
+    fonts = f"export MPLCONFIGDIR={shlex.quote(str(cache_folder().absolute() / 'matplotlib'))}"  # not in a home folder
+    text = "\n".join(["#!/bin/bash", *exports(), fonts, f"exec {shlex.join(_ours(command, plan))}"]) + "\n"
     try:
         said = slurm_jobs.call("sbatch", "--parsable", *options, text=text)
     except UserError as error:
