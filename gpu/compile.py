@@ -99,7 +99,7 @@ def _cpp(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Generate, revise and compile the C++ program."""
     start = time.monotonic()
     description = _generate(request, folder, "cpp_standalone", {"main": cpp_code.SEED}, REPORT)
-    cpp_code.revise(folder, request["structure"]["precision"], _read(description))
+    cpp_code.revise(folder, request["structure"]["precision"], _files_read(description))
     (folder / "make.deps").touch()  # Brian2's makefile would preprocess every file once more to find dependencies.
     toolchain = request["toolchain"]
     variables = {
@@ -111,7 +111,7 @@ def _cpp(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     return description
 
 
-def _read(description: Mapping[str, Any]) -> set[str]:
+def _files_read(description: Mapping[str, Any]) -> set[str]:
     """Return the result files that `gpu.run` reads."""
     outputs = description["outputs"].values()
     states = {entry["file"] for entry in description["variables"].values() if not entry["constant"]}

@@ -11,7 +11,6 @@ import csv
 import io
 import math
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from circuit.errors import StorageError
 from gpu import folder, summary
 from gpu.collect import Collected
 from gpu.layout import SERIES
+from gpu.netcdf import Variable
 
 FORMAT = "pfc-sweep-data 1"
 """Goes up by one when a reader of the old layout would be wrong about the new one."""
@@ -37,17 +37,6 @@ NAMED = {
 INNER = frozenset(name for _, own in NAMED.values() for name, _, _ in own)
 #: Series from this many bytes on are compressed, one chunk a point.
 LARGE = 2**20
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """A variable of the file: its dimensions, its values, their unit, what it is, and other attributes."""
-
-    dims: tuple[str, ...]
-    values: NDArray[Any]
-    units: str
-    long_name: str
-    others: dict[str, str] = field(default_factory=dict)
 
 
 def write(sweep: Collected) -> tuple[Path, Path]:
@@ -113,30 +102,30 @@ def content(sweep: Collected) -> bytes:
     return made.getvalue()
 
 
-def variables(sweep: Collected) -> dict[str, Labelled]:
+def variables(sweep: Collected) -> dict[str, Variable]:
     """Return every variable of sweep.nc, coordinates first."""
     data = {
-        key: Labelled((), values, *summary.described(key)) for key, values in sweep.values.items()
+        key: Variable((), values, *summary.described(key)) for key, values in sweep.values.items()
     } | _states(sweep)
     series, shared = _series(sweep)
     dims, coordinates = _coordinates(sweep, {*data, *series, *shared})
     others = {"coordinates": " ".join(sorted(coordinates.keys() - dims))} if coordinates.keys() - dims else {}
     placed = {
-        name: Labelled((*dims, *one.dims), one.values, one.units, one.long_name, others)
+        name: Variable((*dims, *one.dims), one.values, one.units, one.long_name, others)
         for name, one in (data | series).items()
     }
     return coordinates | shared | placed
 
 
-def _states(sweep: Collected) -> dict[str, Labelled]:
+def _states(sweep: Collected) -> dict[str, Variable]:
     names, states = (np.full(sweep.shape, "", dtype=object) for _ in range(2))
     for point in sweep.points:
         names[point.place], states[point.place] = point.id, sweep.status[point.id]
     words = "state of the point: done, failed, missing or damaged"
-    return {"point": Labelled((), names, "1", "name of the point"), "status": Labelled((), states, "1", words)}
+    return {"point": Variable((), names, "1", "name of the point"), "status": Variable((), states, "1", words)}
 
 
-def _series(sweep: Collected) -> tuple[dict[str, Labelled], dict[str, Labelled]]:
+def _series(sweep: Collected) -> tuple[dict[str, Variable], dict[str, Variable]]:
     """Return the series that all points share samples of, and their own coordinates."""
     found, shared = {}, {}
     for group, (start, own) in NAMED.items():
@@ -146,10 +135,10 @@ def _series(sweep: Collected) -> tuple[dict[str, Labelled], dict[str, Labelled]]
         dims = tuple(name for name, _, _ in own)
         for (name, units, words), values in zip(own, stack.shared.values(), strict=True):
             is_text = values.dtype.kind in "OS"
-            shared[name] = Labelled((name,), _text(values) if is_text else values, units, words)
+            shared[name] = Variable((name,), _text(values) if is_text else values, units, words)
         for name, values in stack.values.items():
             units, words = ("Hz", "firing rate per cell") if group == "rates" else SERIES[group][name]
-            found[f"{start}{name}"] = Labelled(dims, values, units, words)
+            found[f"{start}{name}"] = Variable(dims, values, units, words)
     return found, shared
 
 
@@ -157,22 +146,22 @@ def _text(values: NDArray[Any]) -> NDArray[np.object_]:
     return np.array([value.decode() if isinstance(value, bytes) else value for value in values], dtype=object)
 
 
-def _coordinates(sweep: Collected, taken: set[str]) -> tuple[tuple[str, ...], dict[str, Labelled]]:
+def _coordinates(sweep: Collected, taken: set[str]) -> tuple[tuple[str, ...], dict[str, Variable]]:
     """Return the dimension of each axis, and the values of each key along its axis."""
     dims: list[str] = []
-    found: dict[str, Labelled] = {}
+    found: dict[str, Variable] = {}
     for axis in sweep.axes:
         dim = _name(axis.name, {*taken, *found, *dims})
         dims.append(dim)
         if axis.name not in axis.keys:
             numbers = np.arange(len(axis.labels))
-            found[dim] = Labelled((dim,), numbers, "1", f"place along {axis.name}", {"key": axis.name})
+            found[dim] = Variable((dim,), numbers, "1", f"place along {axis.name}", {"key": axis.name})
         for n, key in enumerate(axis.keys):
             name = dim if key == axis.name else _name(key, {*taken, *found, *dims})
             values, units = coordinate([place[n] for place in axis.labels])
             array = np.array(values, dtype=object if units is None else np.float64)
             words = sweep.meanings.get(key, f"{key} of the configuration")
-            found[name] = Labelled((dim,), array, units or "1", words, {"key": key})
+            found[name] = Variable((dim,), array, units or "1", words, {"key": key})
     return tuple(dims), found
 
 
@@ -184,7 +173,7 @@ def _name(key: str, taken: set[str]) -> str:
     return name
 
 
-def _write(file: Any, name: str, variable: Labelled) -> None:
+def _write(file: Any, name: str, variable: Variable) -> None:
     """Write a variable and the dimensions that it needs."""
     import h5py
 
@@ -199,4 +188,4 @@ def _write(file: Any, name: str, variable: Labelled) -> None:
         packing = {"chunks": chunks, "compression": "gzip", "compression_opts": 1, "shuffle": True}
     kind = h5py.string_dtype() if is_text else values.dtype
     written = file.create_variable(name, variable.dims, kind, values, **packing)
-    written.attrs.update({"units": variable.units, "long_name": variable.long_name, **variable.others})
+    written.attrs.update(variable.attributes)

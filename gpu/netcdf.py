@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,18 @@ NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable.{:10d}"
 
 @dataclass(frozen=True)
 class Variable:
-    """A labelled array: dimensions, values (numbers, or texts as objects), unit and what it is."""
+    """A labelled array: dimensions, values (numbers, or texts as objects), unit, what it is, and other attributes."""
 
     dims: tuple[str, ...]
     values: NDArray[Any]
     units: str
     long_name: str
+    others: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """All attributes of the variable in the file."""
+        return {"units": self.units, "long_name": self.long_name, **self.others}
 
 
 def content(attributes: Mapping[str, Any], groups: Mapping[str, Mapping[str, Variable]]) -> bytes:
@@ -72,7 +78,7 @@ def _write(group: Any, variables: Mapping[str, Variable], dimensions: _Dimension
         packing = {} if is_text or not _shrinks(variable.values) else _packing(variable.values)
         kind = h5py.string_dtype() if is_text else variable.values.dtype
         datasets[name] = group.create_dataset(name, data=variable.values, dtype=kind, **packing)
-        datasets[name].attrs["units"], datasets[name].attrs["long_name"] = variable.units, variable.long_name
+        datasets[name].attrs.update(variable.attributes)
     scales: dict[str, Any] = {}
     for variable in variables.values():
         for dim, size in zip(variable.dims, variable.values.shape, strict=True):

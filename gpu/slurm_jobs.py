@@ -330,12 +330,11 @@ def cancel(plan: Plan) -> list[str]:
     """
     jobs = noted(plan)
     answer = ask(jobs)
-    over = [not answer.trouble and all(answer.kind(task) == ENDED for task in job.task_ids()) for job in jobs]
-    live = [job.id for job, ended in zip(jobs, over, strict=True) if not ended]
+    live = [job for job in jobs if answer.trouble or any(answer.kind(task) != ENDED for task in job.task_ids())]
+    names = [job.id for job in live]
     if live:
-        closing = [job.closing for job in jobs if job.id in live and job.closing]
         try:
-            call("scancel", *closing, *live)
+            call("scancel", *(job.closing for job in live if job.closing), *names)
         except UserError as error:
-            raise UserError(f"Jobs {', '.join(live)} could not be cancelled: {error}") from None
-    return live
+            raise UserError(f"Jobs {', '.join(names)} could not be cancelled: {error}") from None
+    return names

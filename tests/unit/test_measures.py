@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import signal, stats
 
 from circuit import measures
 
@@ -159,3 +159,14 @@ def test_a_signal_without_samples_has_no_spectrum():
     assert np.isnan(measures.band_power(frequency, power, 30, 80))
     assert np.isnan(measures.peak_frequency(frequency, power, 30, 80))
     assert np.isnan(measures.gamma_index(*measures.spectrum(np.zeros(2000), 1e-3)))
+
+
+@pytest.mark.parametrize("size", [2, 5, 300, 777, 20_000])
+def test_spectrum_and_skewness_are_those_of_scipy(size):
+    values = np.random.default_rng(size).lognormal(size=size)
+    frequency, power = signal.welch(values, fs=1000, nperseg=min(size, 500))
+    found = measures.spectrum(values, 1e-3)
+    np.testing.assert_allclose(found[0], frequency, rtol=1e-12)
+    np.testing.assert_allclose(found[1], power, rtol=1e-9, atol=1e-12 * power.max())
+    if size > 2:
+        assert measures.rate_skewness(values) == pytest.approx(stats.skew(values, bias=False), rel=1e-10)

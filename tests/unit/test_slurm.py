@@ -151,8 +151,14 @@ def test_cancel_tells_what_is_not_over(planned: Plan, fake: Fake) -> None:
     assert told.read_text() == "16 15\n"
 
 
-def test_a_job_that_waits_for_all_tasks_makes_the_dataset(planned: Plan, fake: Fake) -> None:
+def test_a_job_that_waits_for_all_tasks_makes_the_dataset(
+    planned: Plan, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where it cannot be had, the sweep is submitted all the same."""
+
+    def refuse(*words: str, text: str | None = None) -> str:
+        raise UserError(f"{words[0]} says: no")
+
     fake("srun")
     asked = fake("sbatch", "Submitted batch job 20\n")
     said = slurm.submit(planned, Request(partition="p", account="a", gres="gpu:1", extra=("qos=long",)), (), "collect")
@@ -160,6 +166,11 @@ def test_a_job_that_waits_for_all_tasks_makes_the_dataset(planned: Plan, fake: F
     words = asked.read_text().splitlines()[-1].split()
     assert {"--dependency=afterany:20", "--partition=p", "--account=a", "--qos=long"} <= set(words)
     assert not any("gres" in word for word in words)
+    monkeypatch.setattr(slurm_jobs, "call", refuse)
+    (planned.folder / "slurm" / "jobs.json").unlink()
+    *_, submitted, told = slurm.submit(planned, Request())
+    assert submitted.startswith("Submitted job 20")
+    assert told == f"sbatch says: no. When the job has ended, give: pfc figures {planned.folder}"
 
 
 # --- submitting
