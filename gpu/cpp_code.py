@@ -323,7 +323,10 @@ def results_that_are_read(sources: Sources, files: Collection[str]) -> Sources:
     )
 
     def shared(found: re.Match[str]) -> str:
-        return f'    pfc::Result {found[1]}(results_dir, "{found[2]}");\n{found[3]}' if found[2] in files else ""
+        if found[2] not in files:
+            return ""
+        # In a block of its own, so that each ends before the next begins: they follow one another in the file.
+        return f'    {{\n    pfc::Result {found[1]}(results_dir, "{found[2]}");\n{found[3]}    }}\n'
 
     written = {found[2] for found in block.finditer(sources["objects.cpp"])}
     if missing := set(files) - written:

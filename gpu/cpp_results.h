@@ -27,12 +27,14 @@ class Result {  // In place of the ofstream of an array.
 
 public:
     Result(const std::string& folder, const char* name) : to(files(folder)), name(name) {}
+    Result(const Result&) = delete;
+    ~Result() { to.sizes << name << ' ' << size << '\n'; }  // Not at close(), which an empty array does not get.
     bool is_open() const { return to.arrays.is_open() && to.sizes.is_open(); }
     void write(const char* data, std::size_t count) {
         to.arrays.write(data, static_cast<std::streamsize>(count));
         size += count;
     }
-    void close() { to.sizes << name << ' ' << size << '\n'; }
+    void close() {}
 };
 
 }  // namespace pfc

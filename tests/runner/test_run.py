@@ -70,6 +70,13 @@ def test_duration_is_an_argument(built: build.Build, arrays: dict, execute: Exec
     np.testing.assert_array_equal(long.outputs["spikes.t"][early], short.outputs["spikes.t"])
 
 
+def test_silence_is_a_result(built: build.Build, arrays: dict, execute: Execute):
+    """Arrays without values, which programs do not close or do not write, are read as such; all others as they are."""
+    result = execute(built, arrays | {"sources.gain": 0.0, "sources.sigma": 0.0})
+    assert result.outputs["spikes.i"].shape == result.outputs["spikes.t"].shape == (0,)
+    assert result.outputs["traces.g"].shape == (10, 200) and not result.outputs["traces.g"].any()
+
+
 @pytest.mark.parametrize("source", [3, 11])
 def test_edges_and_weights_are_arguments(source: int, built: build.Build, arrays: dict, execute: Execute):
     """`g` is linear in the weights: with one source active, each target has it in proportion to what it gets."""
