@@ -6,14 +6,15 @@
 #   PYTHON=python3                       an interpreter that has this package's dependencies
 #   BUDGET=540                           seconds for all steps; what does not fit is left out and the record says so
 #   DEVICE=cuda                          cpp for a dry run without a GPU
-#   CELLS="2000 10000 100000 1000000"    sizes of one column
-#   COLUMNS_OF_2000="4 16 64 256"        ensembles
+#   CELLS="2000 10000 100000"            sizes of one column (to draw a million cells takes minutes)
+#   COLUMNS_OF_2000="4 16 64 128"        ensembles
+#   JOBS=6                               tests at a time
 set -uo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 device=${DEVICE:-cuda}
-cells=${CELLS:-2000 10000 100000 1000000}
-ensembles=${COLUMNS_OF_2000:-4 16 64 256}
+cells=${CELLS:-2000 10000 100000}
+ensembles=${COLUMNS_OF_2000:-4 16 64 128}
 seconds=${SECONDS_SIMULATED:-1}
 deadline=$(( $(date +%s) + ${BUDGET:-540} ))
 folder=${1:-benchmarks/records}
@@ -36,7 +37,7 @@ step() {
   local start status=0; start=$(date +%s)
   echo "== $title"
   timeout -k 5 "$most" "$@" > "$stem.log" 2>&1 || status=$?
-  tail -n 40 "$stem.log" | cut -c -2000 | tee -a "$record"
+  tail -n "${TAIL:-40}" "$stem.log" | cut -c -2000 | tee -a "$record"
   printf '```\n\nStatus %s after %s s.\n' "$status" "$(( $(date +%s) - start ))" >> "$record"
   return "$status"
 }
@@ -49,6 +50,8 @@ build_all() {  # all programs at once: each compiles few files, so the cores are
   for size in $ensembles; do
     "${pfc[@]}" build configs/ketamine.yaml --device "$device" --columns "$size" & jobs+=($!)
   done
+  "${pfc[@]}" build configs/ketamine.yaml --device cpp & jobs+=($!)
+  "${pfc[@]}" build configs/ketamine.yaml --device "$device" --set numerics.precision=single & jobs+=($!)
   local status=0 job
   for job in "${jobs[@]}"; do wait "$job" || status=$?; done
   return "$status"
@@ -57,7 +60,7 @@ build_all() {  # all programs at once: each compiles few files, so the cores are
 {
   echo "# GPU check of $(date -u +'%Y-%m-%d %H:%M') UTC"
   echo
-  echo "Device asked for: $device. Commit $(git rev-parse HEAD 2>/dev/null || echo unknown). Command: benchmarks/gpu_check.sh"
+  echo "Device asked for: $device. Commit ${COMMIT:-$(git rev-parse HEAD 2>/dev/null || echo unknown)}. Command: benchmarks/gpu_check.sh"
   echo "with CELLS=\"$cells\", COLUMNS_OF_2000=\"$ensembles\", $seconds s simulated. Raw lines: $(basename "$lines")."
   echo
   echo '```'
@@ -66,8 +69,14 @@ build_all() {  # all programs at once: each compiles few files, so the cores are
   echo '```'
 } > "$record"
 
+# What a kernel takes by itself; without --clock-control none it would change the clocks of the card.
+kernels() {
+  TAIL=160 step "Kernels of $1" 90 ncu --target-processes all --clock-control none --metrics gpu__time_duration.sum \
+    --print-summary per-kernel --launch-skip 1000 --launch-count 500 \
+    "${pfc[@]}" benchmark --device "$device" --seconds 0.2 --columns "$2"
+}
+
 step "Doctor" 90 "${pfc[@]}" doctor --device "$device"
-step "Parity with the CPU" 240 "$python" -m pytest -q -m gpu -rs tests
 export -f build_all; export python device cells ensembles
 step "Builds, all at once" 300 bash -c 'pfc=("$python" pfc.py); build_all'
 for size in $cells; do
@@ -80,11 +89,13 @@ for columns in $ensembles; do
 done
 step "One column of 2000 cells in single precision" 120 "${pfc[@]}" benchmark --device "$device" --precision single \
   --seconds "$seconds" --append "$lines"
-if command -v nsys > /dev/null; then
-  step "Where a step's time goes (nsys)" 90 nsys profile --force-overwrite=true --stats=true -o "$stem" \
-    "${pfc[@]}" benchmark --device "$device" --seconds 0.2
+step "The same column on one core of this machine's processor" 120 taskset -c 0 "${pfc[@]}" benchmark --device cpp \
+  --seconds "$seconds" --repeats 2 --append "$lines"
+if command -v ncu > /dev/null; then
+  kernels "one column" 1
+  kernels "64 columns" 64
 else
-  printf '\n## Where a step'"'"'s time goes\n\nLeft out: nsys is not on this machine.\n' >> "$record"
+  printf '\n## Where a step'"'"'s time goes\n\nLeft out: ncu is not on this machine.\n' >> "$record"
 fi
 if command -v compute-sanitizer > /dev/null; then
   step "compute-sanitizer on the smoke configuration" 120 compute-sanitizer --target-processes all --error-exitcode 3 \
@@ -94,15 +105,16 @@ if command -v compute-sanitizer > /dev/null; then
 else
   printf '\n## compute-sanitizer\n\nLeft out: it is not on this machine.\n' >> "$record"
 fi
+step "Parity with the CPU" 400 "$python" -m pytest -q -m gpu -rs -n "${JOBS:-6}" --dist worksteal --durations 8 tests
 
 "$python" - "$lines" >> "$record" <<'PY'
 import json, pathlib, sys
 file = pathlib.Path(sys.argv[1])
 rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-print("\n## Speed\n\n| cells | columns | precision | initialise (s) | simulate (s per biological s) | ns per cell and step |")
-print("|---:|---:|---|---:|---:|---:|")
+print("\n## Speed\n\n| device | cells | columns | precision | initialise (s) | simulate (s per biological s) | ns per cell and step |")
+print("|---|---:|---:|---|---:|---:|---:|")
 for row in rows:
-    print(f"| {row['cells']:,} | {row['columns']} | {row['precision']} | {row['initialise_s']:.2f} "
+    print(f"| {row['device']} | {row['cells']:,} | {row['columns']} | {row['precision']} | {row['initialise_s']:.2f} "
           f"| {row['per_biological_second_s']:.3f} | {row['per_cell_step_ns']:.3f} |")
 PY
 # The record names no path of the machine.

@@ -38,10 +38,11 @@ int main() {
     double *numbers, sum = 0;
     cudaMalloc((void **)&numbers, 65 * sizeof(double));
     cudaMemset(numbers, 0, 65 * sizeof(double));
+    // cuRAND writes pairs, so numbers come first: where an allocation begins.
     bool made = curandCreateGenerator(&generator, CURAND_RNG_PSEUDO_DEFAULT) == CURAND_STATUS_SUCCESS;
-    made = made && curandGenerateNormalDouble(generator, numbers + 1, 64, 0, 1) == CURAND_STATUS_SUCCESS;
-    add<<<1, 64>>>(numbers, numbers + 1);
-    cudaError_t status = cudaMemcpy(&sum, numbers, sizeof(double), cudaMemcpyDeviceToHost);
+    made = made && curandGenerateNormalDouble(generator, numbers, 64, 0, 1) == CURAND_STATUS_SUCCESS;
+    add<<<1, 64>>>(numbers + 64, numbers);
+    cudaError_t status = cudaMemcpy(&sum, numbers + 64, sizeof(double), cudaMemcpyDeviceToHost);
     if (!made || status != cudaSuccess || sum != 64) {
         std::printf("cuRAND %s, sum %g of 64, %s\\n", made ? "works" : "fails", sum, cudaGetErrorString(status));
         return 1;

@@ -4,6 +4,7 @@
 #define CURAND_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <random>
 
 #include "cuda_runtime.h"
@@ -24,6 +25,15 @@ template <class Distribution, class T> curandStatus_t fill(std::mt19937_64 &gene
     for (std::size_t i = 0; i < count; i++)
         to[i] = draw(generator);
     return CURAND_STATUS_SUCCESS;
+}
+
+// On a GPU, normal numbers are made and written in pairs.
+template <class T> curandStatus_t fill_in_pairs(std::mt19937_64 &generator, T *to, std::size_t count, T mean, T sd) {
+    if (count % 2)
+        return CURAND_STATUS_LENGTH_NOT_MULTIPLE;
+    if (reinterpret_cast<std::uintptr_t>(to) % (2 * sizeof(T)))
+        return CURAND_STATUS_LAUNCH_FAILURE;
+    return fill(generator, to, count, std::normal_distribution<T>(mean, sd));
 }
 }  // namespace emulation
 
@@ -47,10 +57,10 @@ inline curandStatus_t curandGenerateUniformDouble(curandGenerator_t generator, d
     return emulation::fill(*generator, to, count, std::uniform_real_distribution<double>());
 }
 inline curandStatus_t curandGenerateNormal(curandGenerator_t generator, float *to, std::size_t count, float mean, float sd) {
-    return emulation::fill(*generator, to, count, std::normal_distribution<float>(mean, sd));
+    return emulation::fill_in_pairs(*generator, to, count, mean, sd);
 }
 inline curandStatus_t curandGenerateNormalDouble(curandGenerator_t generator, double *to, std::size_t count, double mean, double sd) {
-    return emulation::fill(*generator, to, count, std::normal_distribution<double>(mean, sd));
+    return emulation::fill_in_pairs(*generator, to, count, mean, sd);
 }
 inline curandStatus_t curandGeneratePoisson(curandGenerator_t generator, unsigned *to, std::size_t count, double mean) {
     return emulation::fill(*generator, to, count, std::poisson_distribution<unsigned>(mean));
