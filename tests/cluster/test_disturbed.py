@@ -100,8 +100,10 @@ def processes(out: Path) -> dict[str, list[int]]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with contextlib.suppress(OSError, IndexError):
-                words[int(entry.name)] = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                # Both or neither: it may end between the two.
+                line = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
                 parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                words[int(entry.name)] = line
     workers = [pid for pid, line in words.items() if "gpu.worker" in line and str(out) in line]
     return {
         "driver": [pid for pid, line in words.items() if "sweep" in line and str(out) in line],
@@ -127,7 +129,11 @@ def test_fifty_kills_at_random_moments_cost_nothing(undisturbed, pace, tmp_path,
         while killed.total() < KILLS and not (driver.poll() == 0 and set(bits(out)) == set(undisturbed)):
             time.sleep(draw.uniform(0, pace))
             kind = draw.choice(["driver", "worker", "simulation"])
-            if victims := processes(out)[kind]:
+            # A simulation is there for a twentieth of a second at a time: wait for one, or few of them are killed.
+            deadline = time.monotonic() + pace
+            while not (victims := processes(out)[kind]) and driver.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            if victims:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(draw.choice(victims), signal.SIGKILL)
                     killed[kind] += 1
