@@ -192,7 +192,7 @@ def edges(
     pathways: list[str],
     degrees: dict[str, int] | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
-    """Sources, targets (indices over all cells) and weights (S) of some pathways, one after the other.
+    """Sources, targets (indices over all cells) and weights (S) of some pathways, by source.
 
     Weights are log-normal with the pathway's mean; `degrees` are the in-degrees if not those of the numbers.
     """
@@ -204,13 +204,15 @@ def edges(
         i, j = fixed_in_degree(
             counts[source], counts[target], degrees[name], source == target, stream(seed, "connectivity", key)
         )
-        by_source = np.argsort(i, kind="stable")  # A spike then finds its synapses side by side in memory.
+        by_source = np.argsort(i, kind="stable")
         i, j = i[by_source], j[by_source]
         factor = log_normal(stream(seed, "weights", key), numbers.heterogeneity.log_sd_weight.si, i.size)
         sources.append(i + where[source].start)
         targets.append(j + where[target].start)
         weights.append(getattr(numbers.pathways, name).g.si * factor)
-    return np.concatenate(sources).astype(np.int32), np.concatenate(targets).astype(np.int32), np.concatenate(weights)
+    i, j = np.concatenate(sources).astype(np.int32), np.concatenate(targets).astype(np.int32)
+    by_source = np.argsort(i, kind="stable")  # A spike then finds its synapses side by side in memory.
+    return i[by_source], j[by_source], np.concatenate(weights)[by_source]
 
 
 def synapses(name: str, i: NDArray, j: NDArray, weight: NDArray, on_dendrite: NDArray, scale: float) -> Arrays:
@@ -224,10 +226,10 @@ def synapses(name: str, i: NDArray, j: NDArray, weight: NDArray, on_dendrite: ND
 
 
 def excitation(numbers: schema.Parameters, counts: dict[str, int], seed: int) -> Arrays:
-    """Synapses of pyramidal cells onto interneurons."""
+    """Synapses of pyramidal cells onto the somata of interneurons."""
     names = [name for name in PATHWAYS if split(name)[0] == "PYR" and split(name)[1] != "PYR"]
     i, j, weight = edges(numbers, counts, seed, names)
-    return synapses("excitation", i, j, weight, np.zeros(i.size, dtype=bool), 1.0)
+    return {"excitation.i": i, "excitation.j": j, "excitation.weight": weight}
 
 
 def contacts(numbers: schema.Parameters, counts: dict[str, int], seed: int) -> Arrays:
@@ -275,8 +277,9 @@ def receptor_pools(values: Arrays, numbers: schema.Parameters, counts: dict[str,
     per_spike = np.repeat(opened, [counts[pop] for pop in POPULATIONS])
     pools = {}
     for c in ("", "_d"):
-        summed = np.bincount(values["excitation.j"], values[f"excitation.weight{c}"], total)
-        summed += np.bincount(values["spines.j"], values[f"spines.weight{c}"] * values["spines.efficacy"], total)
+        summed = np.bincount(values["spines.j"], values[f"spines.weight{c}"] * values["spines.efficacy"], total)
+        if not c:
+            summed += np.bincount(values["excitation.j"], values["excitation.weight"], total)
         recurrent = summed * values["cells.NMDA_ratio"] / per_spike
         mean_NMDA = values["cells.NMDA_ratio_ext"] * values[f"cells.mean_ext{c}"]
         pool = recurrent + mean_NMDA / numbers.drive.activation.si

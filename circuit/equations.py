@@ -18,9 +18,10 @@ and are advanced in closed form when it spikes; a synapse only reads the finishe
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from circuit import plasticity, signalling
-from circuit.populations import POPULATIONS
+from circuit.populations import INTERNEURONS, POPULATIONS
 from circuit.subunits import TAGS
 
 #: Compartments: suffix of the variable names, voltage. Interneurons couple theirs so strongly that they are one.
@@ -213,20 +214,25 @@ free_{k}{c} = f_{k}*activity*(1 - block_{k}{c})
 
 # -- synapses ----------------------------------------------------------------------------------------------------------
 
+WEIGHT = """
+weight : siemens (constant)
+"""
+
 WEIGHTS = """
 weight : siemens (constant)
 weight_d : siemens (constant)
 """
 
-_MASKED = " + ".join(f"{{name}}_{T}_pre*to_{T}_post" for T in POPULATIONS)
 
+def _masked(name: str, targets: Sequence[str]) -> str:
+    """What the source's terminals onto the target's population hold."""
+    return " + ".join(f"{name}_{T}_pre*to_{T}_post" for T in targets)
+
+
+#: Of pyramidal cells onto the somata of interneurons.
 EXCITATION = f"""
-release = {_MASKED.format(name="release")}
-gate = {_MASKED.format(name="gate")}
-g_AMPA_post += weight*release
-g_AMPA_d_post += weight_d*release
-g_NMDA_post += weight*NMDA_ratio_post*gate
-g_NMDA_d_post += weight_d*NMDA_ratio_post*gate
+g_AMPA_post += weight*({_masked("release", INTERNEURONS)})
+g_NMDA_post += weight*NMDA_ratio_post*({_masked("gate", INTERNEURONS)})
 """
 
 #: Synapses among pyramidal cells sit on spines, and more BDNF of the target has them release more.
@@ -239,7 +245,7 @@ g_NMDA_d_post += weight_d*gain*NMDA_ratio_post*gate_PYR_pre
 """
 
 INHIBITION = f"""
-release = {_MASKED.format(name="release")}
+release = {_masked("release", POPULATIONS)}
 g_GABA_post += weight*release
 g_GABA_d_post += weight_d*release
 """

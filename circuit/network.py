@@ -54,8 +54,10 @@ class Structure:
         s, uniform in each object.
     num_traced : int
         Cells of each population whose voltage is recorded.
+    slow : bool
+        Whether the slow biology moves; otherwise it stays as it is drawn.
     plastic : bool
-        Whether spines undergo LTP and LTD.
+        Whether spines undergo LTP and LTD; only where the slow biology moves.
     precision : {"double", "single"}
     """
 
@@ -71,6 +73,7 @@ class Structure:
     delay_excitation: float
     delay_inhibition: float
     num_traced: int
+    slow: bool
     plastic: bool
     precision: str
 
@@ -104,6 +107,7 @@ def structure(exp: Experiment, num_columns: int = 1) -> Structure:
         delay_excitation=numbers.synapses.delay_excitation.si,
         delay_inhibition=numbers.synapses.delay_inhibition.si,
         num_traced=exp.recording.num_traced,
+        slow=exp.course is not None,
         plastic=exp.plasticity,
         precision=exp.numerics.precision,
     )
@@ -146,14 +150,15 @@ def create(shape: Structure, indices: dict[str, tuple[NDArray, NDArray]]) -> dic
     column = _column(b2, shape)
     cells = _cells(b2, shape, column["column"])
     synapses = {
-        "excitation": _synapses(b2, "excitation", cells, equations.EXCITATION, shape.delay_excitation, indices),
+        "excitation": _synapses(
+            b2, "excitation", cells, equations.EXCITATION, shape.delay_excitation, indices, equations.WEIGHT
+        ),
         "inhibition": _synapses(b2, "inhibition", cells, equations.INHIBITION, shape.delay_inhibition, indices),
         "spines": _spines(b2, shape, cells, indices),
         "readout": _readout(b2, cells, column["column"], indices),
     }
     traced = _in_all_columns(shape, recorded(shape.num_cells, shape.num_traced))
     sampled = _in_all_columns(shape, recorded(shape.num_cells, BLOCK_SAMPLE))
-    slow = _in_all_columns(shape, followed(shape.num_cells))
     blocked = [f"block_{k}{c}" for k in TAGS for c in equations.COMPARTMENTS]
     column_variables = ["glutamate", "conc_drug", "I_AMPA_sum", "I_exc_sum", "I_inh_sum"]
     monitors = {
@@ -165,13 +170,14 @@ def create(shape: Structure, indices: dict[str, tuple[NDArray, NDArray]]) -> dic
             cells, blocked, record=sampled, dt=shape.trace_step * second, name="block_trace"
         ),
     }
-    monitors["chain_trace"] = b2.StateMonitor(
-        cells,
-        [*signalling.SENSORS, *signalling.CHAIN, *signalling.SPINE_RATES],
-        record=slow,
-        dt=shape.spine_step * second,
-        name="chain_trace",
-    )
+    if shape.slow:
+        monitors["chain_trace"] = b2.StateMonitor(
+            cells,
+            [*signalling.SENSORS, *signalling.CHAIN, *signalling.SPINE_RATES],
+            record=_in_all_columns(shape, followed(shape.num_cells)),
+            dt=shape.spine_step * second,
+            name="chain_trace",
+        )
     if traced.size:
         monitors["voltage_trace"] = b2.StateMonitor(
             cells, ["v", "v_d"], record=traced, dt=shape.column_step * second, name="voltage_trace"
@@ -217,7 +223,8 @@ def _cells(b2: Any, shape: Structure, column: Any) -> Any:
     # After the read-out has summed what was released since the last step: `drive` sets the count back.
     group.run_regularly(equations.drive(), dt=shape.column_step * b2.second, when="after_groups", name="drive")
     group.run_regularly(equations.block(), dt=shape.block_step * b2.second, when="after_groups", name="block")
-    group.run_regularly(signalling.STEP, dt=shape.slow_step * b2.second, when="after_groups", name="signalling")
+    if shape.slow:
+        group.run_regularly(signalling.STEP, dt=shape.slow_step * b2.second, when="after_groups", name="signalling")
     if shape.plastic:
         group.run_regularly(equations.plastic(), dt=shape.block_step * b2.second, when="after_groups", name="offered")
     return group
@@ -250,9 +257,10 @@ def _synapses(
 def _spines(b2: Any, shape: Structure, cells: Any, indices: dict[str, tuple[NDArray, NDArray]]) -> Any:
     text = equations.contacts()
     group = _synapses(b2, "spines", cells, equations.SPINES, shape.delay_excitation, indices, text)
-    # After the cells' own slow step, whose name comes before in the alphabet, as Brian2 orders what is simultaneous.
-    step = shape.spine_step * b2.second
-    group.run_regularly(signalling.SPINE_STEP, dt=step, when="after_groups", name="spine_step")
+    if shape.slow:
+        # After the step of the cells, whose name comes before in the alphabet: so Brian2 orders what is simultaneous.
+        step = shape.spine_step * b2.second
+        group.run_regularly(signalling.SPINE_STEP, dt=step, when="after_groups", name="spine_step")
     if shape.plastic:
         step = shape.slow_step * b2.second
         group.run_regularly(plasticity.SPINE_STEP, dt=step, when="after_groups", name="spine_plasticity")

@@ -86,7 +86,7 @@ def estimate(shape: Structure, duration_s: float) -> list[Part]:
     size = "lower network.num_neurons" + (" or the number of columns" if shape.num_columns > 1 else "")
     parts = [Part("cells", "cells", cells, cells * arrays_declared(equations.cells()) * real, size)]
     for name, number in shape.num_synapses:
-        texts = {"readout": "", "spines": equations.contacts()}
+        texts = {"readout": "", "excitation": equations.WEIGHT, "spines": equations.contacts()}
         values = arrays_declared(texts.get(name, equations.WEIGHTS))
         parts.append(Part(name, "synapses", number, number * (values * real + SYNAPSE_INDICES), size))
     drawn = sum(number for _, number in shape.num_synapses)
@@ -114,7 +114,7 @@ def _recorded(shape: Structure, duration_s: float, real: int, size: str) -> list
         ),
         (
             "chain_trace",
-            followed(shape.num_cells).size,
+            followed(shape.num_cells).size if shape.slow else 0,
             len(signalling.SENSORS) + len(signalling.CHAIN) + len(signalling.SPINE_RATES),
             shape.spine_step,
             "raise numerics.spine_step or shorten the course",

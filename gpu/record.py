@@ -65,7 +65,8 @@ def _synapses(given: Arrays) -> dict[str, dict[str, NDArray]]:
     found = {}
     for name in ("excitation", "inhibition", "spines"):
         group = {"source": given[f"{name}.i"], "target": given[f"{name}.j"]}
-        group |= {"soma": PER_NS * given[f"{name}.weight"], "dendrite": PER_NS * given[f"{name}.weight_d"]}
+        soma = given[f"{name}.weight"]
+        group |= {"soma": PER_NS * soma, "dendrite": PER_NS * given.get(f"{name}.weight_d", np.zeros_like(soma))}
         if name == "spines":
             group["efficacy"] = given["spines.efficacy"]
         found[name] = group

@@ -51,7 +51,8 @@ def pathways(exp: Experiment, values: draw.Arrays) -> dict[str, dict[str, NDArra
     for owner in ("excitation", "spines", "inhibition"):
         i, j = values[f"{owner}.i"], values[f"{owner}.j"]
         efficacy = values.get(f"{owner}.efficacy", np.ones(i.size))
-        soma, dendrite = values[f"{owner}.weight"] * efficacy, values[f"{owner}.weight_d"] * efficacy
+        soma = values[f"{owner}.weight"] * efficacy
+        dendrite = values.get(f"{owner}.weight_d", np.zeros(i.size)) * efficacy
         for name in PATHWAYS:
             source, target = (where[population] for population in split(name))
             inside = (i >= source.start) & (i < source.stop) & (j >= target.start) & (j < target.stop)

@@ -39,7 +39,7 @@ def simulate(
     hold, as "initial.noise" and "final.noise", the noise of all cells' afferents.
     """
     exps = [load(str(SMOKE), (*overrides, f"seed={seed}")) for seed in seeds]
-    shape = replace(network.structure(exps[0], len(exps)), plastic=True)
+    shape = replace(network.structure(exps[0], len(exps)), slow=True, plastic=True)
     program = build.find_or_build(shape, device, cache_folder(), lambda line: None)
     given = columns.stack([draw.arrays(exp, segment) for exp in exps], shape.column_cells) | changes
     with tempfile.TemporaryDirectory() as folder:

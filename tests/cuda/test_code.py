@@ -25,7 +25,7 @@ Generate = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def shape(root: Path) -> network.Structure:
-    return network.structure(load(str(root / "configs" / "smoke.yaml")))
+    return replace(network.structure(load(str(root / "configs" / "smoke.yaml"))), slow=True)
 
 
 @pytest.fixture(scope="session")

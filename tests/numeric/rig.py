@@ -68,6 +68,7 @@ def arrays(
     others = [one for one in excitation if one.target >= counts["PYR"]]
     for name, contacts in (("excitation", others), ("inhibition", inhibition), ("spines", on_spines)):
         values |= _synapses(name, contacts)
+    assert not values.pop("excitation.weight_d").any()  # Interneurons have these on their somata alone.
     full = np.ones(values["spines.i"].size)
     values |= {"spines.stage": MATURE * full, "spines.head": full, "spines.efficacy": full}
     values |= {"spines.potentiation": 0 * full}
@@ -196,6 +197,7 @@ def make(
         num_cells=tuple(counts.items()),
         num_synapses=tuple((name, i.size) for name, (i, _) in edges.items()),
         num_traced=0,
+        slow=True,
         plastic=plastic,
     )
     objects = network.create(shape, edges)

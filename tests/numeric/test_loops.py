@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ VECTORISED = (
 @pytest.fixture(scope="module", params=["double", "single"])
 def program(request, builds):
     """The compiled network in one precision; its folder keeps the sources."""
-    shape = network.structure(load(CONFIG, [f"numerics.precision={request.param}"]))
+    shape = replace(network.structure(load(CONFIG, [f"numerics.precision={request.param}"])), slow=True)
     return build.find_or_build(shape, devices.choose("cpp"), builds, lambda line: None)
 
 

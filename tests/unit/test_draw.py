@@ -32,6 +32,8 @@ MOVED_BY = {
     # Edges are in the order of their sources: where the next weight goes follows from who is connected.
     "connectivity": {
         *(f"{name}.{side}" for name in ("excitation", "inhibition", "spines") for side in "ij"),
+        "excitation.weight",
+        *(f"inhibition.weight{c}" for c in COMPARTMENTS),
         *(f"cells.g_NMDA_max{c}" for c in COMPARTMENTS),
     },
     "weights": {
@@ -144,7 +146,7 @@ def by_pathway(values, name, counts):
     """Edges of a synapses object as (source cell, target cell, weight on either compartment), by pathway."""
     where = ranges(counts)
     i, j = values[f"{name}.i"], values[f"{name}.j"]
-    weight = values[f"{name}.weight"] + values[f"{name}.weight_d"]
+    weight = values[f"{name}.weight"] + values.get(f"{name}.weight_d", 0.0)
     found = {}
     for pathway in PATHWAYS:
         source, target = (where[population] for population in split(pathway))
@@ -204,12 +206,11 @@ def test_edges_of_each_pathway_stay_in_their_populations(exp, given, counts):
 def test_every_synapse_is_in_one_compartment(exp, given, counts):
     """SST cells reach dendrites, PV and VIP cells somata, and of PYR to PYR about the configured share is apical."""
     where = ranges(counts)
-    for name in ("excitation", "inhibition", "spines"):
+    for name in ("inhibition", "spines"):
         soma, dendrite = given[f"{name}.weight"] > 0, given[f"{name}.weight_d"] > 0
         np.testing.assert_array_equal(soma, ~dendrite)
     i = given["inhibition.i"]
     np.testing.assert_array_equal(given["inhibition.weight_d"] > 0, (i >= where["SST"].start) & (i < where["SST"].stop))
-    assert not given["excitation.weight_d"].any()
     apical = given["spines.weight_d"] > 0
     number, share = apical.size, exp.numbers.synapses.apical_fraction.value
     low, high = stats.binom(number, share).ppf([FALSE_ALARM / 2, 1 - FALSE_ALARM / 2])
@@ -284,7 +285,8 @@ def test_receptor_pools_are_sums_over_the_synapses_of_a_cell(exp, given, counts)
         ratio[target] = getattr(numbers.cells, target).NMDA_ratio.value / opened
     for c in COMPARTMENTS:
         pool = [0.0] * total
-        for j, weight in zip(given["excitation.j"].tolist(), given[f"excitation.weight{c}"].tolist(), strict=True):
+        onto_soma = given["excitation.weight"].tolist() if not c else [0.0] * given["excitation.j"].size
+        for j, weight in zip(given["excitation.j"].tolist(), onto_soma, strict=True):
             pool[j] += weight * ratio[owner[j]]
         present = given[f"spines.weight{c}"] * given["spines.efficacy"]
         for j, weight in zip(given["spines.j"].tolist(), present.tolist(), strict=True):
