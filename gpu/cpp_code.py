@@ -286,7 +286,7 @@ def spikes_by_cell(sources: Sources) -> Sources:
     """The queue of a pathway holds cells and not synapses, and each cell's synapses are walked through in their order.
 
     As written, the number of every synapse is copied twice and leads to weights all over the memory; what belongs to
-    the presynaptic cell is read anew for each.
+    the presynaptic cell is read anew for each. The processor is told a step ahead which synapses it will need.
     """
     walk = (
         r"    std::vector<int> \*_spiking_synapses = (\w+)\.peek\(\);.*?"
@@ -299,7 +299,9 @@ def spikes_by_cell(sources: Sources) -> Sources:
     )
     source = (r"const int32_t _presynaptic_idx = [^;]*;", "const int32_t _presynaptic_idx = _source;")
     for name in _code_objects(sources, ".peek()"):
-        sources = _edit(sources, name, walk, *([source] if "_presynaptic_idx = " in sources[name] else []))
+        held = ", ".join(sorted(set(re.findall(r"= (_ptr_array_(?!\w+__synaptic_pre\b)\w+)\[_idx\];", sources[name]))))
+        fetch = (r"(?=    for\(const int _source : (\w+)\.arriving)", rf"    \1.fetch_next({held});\n")
+        sources = _edit(sources, name, walk, fetch, *([source] if "_presynaptic_idx = " in sources[name] else []))
     if "synapses_classes.h" in sources:
         sources = sources | {"synapses_classes.h": PATHWAY.read_text()}
     return sources

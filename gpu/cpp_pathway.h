@@ -60,6 +60,20 @@ public:
     int begin(int cell) const { return ends[cell - start]; }
     int end(int cell) const { return ends[cell - start + 1]; }
     const int* in_order() const { return order.empty() ? nullptr : order.data(); }
+
+    // Brings near what the synapses hold of which the spikes come in the next step: a short stretch of each array, over
+    // before the processor has noticed that it is one.
+    template <typename... T>
+    void fetch_next(const T* const... values) const {
+        if (!order.empty()) return;
+        for (const int cell : arrivals[(now + 1) % arrivals.size()])
+            (fetch(values + begin(cell), values + end(cell)), ...);
+    }
+
+private:
+    static void fetch(const void* first, const void* last) {
+        for (const char* line = static_cast<const char*>(first); line < last; line += 64) __builtin_prefetch(line, 0, 2);
+    }
 };
 
 #endif
