@@ -35,6 +35,51 @@ NEEDS_GPU = """
 }
 """
 
+# One vector for each variable that is recorded, where there was one for each cell and one of where those are: in the
+# objects' declarations, and in their definitions, making, writing and end.
+ROWS_DECLARED = (
+    r"extern thrust::device_vector<(\w+)\*> addresses_monitor_(\w+);\nextern thrust::device_vector<\1>\* \2;",
+    r"extern thrust::device_vector<\1> \2;",
+)
+ROWS = (
+    (
+        r"thrust::device_vector<(\w+)\*> brian::addresses_monitor_(\w+);\nthrust::device_vector<\1>\* brian::\2;",
+        r"thrust::device_vector<\1> brian::\2;",
+    ),
+    (r" *\w+ = new thrust::device_vector<\w+>\[_num__array_\w+__indices\];\n", ""),
+    (
+        r"thrust::host_vector<(\w+)>\* temp_array(\w+) = new [^;]*\[(_num__array_(\w+)__indices)\];"
+        r".*?(?=\n *outfile_\2\.close\(\))",
+        r"thrust::host_vector<\1> rows;\n            rows = \2;\n            outfile_\2.write("
+        r"reinterpret_cast<char*>(rows.data()), sizeof(\1) * size_t(_array_\4_N[0]) * \3);",
+    ),
+    (
+        r"for\(int i = 0; i < _num__array_\w+__indices; i\+\+\)\s*\{\s*(\w+)\[i\]\.clear\(\);\s*"
+        r"thrust::device_vector<(\w+)>\(\)\.swap\(\1\[i\]\);\s*\}\s*"
+        r"addresses_monitor_\1\.clear\(\);\s*thrust::device_vector<\2\*>\(\)\.swap\(addresses_monitor_\1\);",
+        r"thrust::device_vector<\2>().swap(\1);",
+    ),
+)
+# The same in what records them, for each variable; then the loops over cells at the two places where room is made.
+RECORDED = (
+    (r"\naddresses_monitor_\w+\.clear\(\);", ""),
+    (r"(\w+)\*\* monitor_(\w+),", r"\1* monitor_\2,"),
+    (
+        r"monitor_(\w+)\[_vectorisation_idx\]\[current_iteration\] =",
+        r"monitor_\1[size_t(current_iteration) * _N + _vectorisation_idx] =",
+    ),
+    (r"&addresses_monitor_(\w+)\[0\]", r"&\1[0]"),
+    (
+        r"(\w+)\[i\]\.resize\((_numt_host \+ [^;]*)\);\s*addresses_monitor_\1\.push_back\([^;]*;",
+        r"\1.resize(size_t(_N) * (\2));",
+    ),
+    (
+        r"(\w+)\[i\]\.resize\((_numt_host \+ 1)\);\s*addresses_monitor_\1\[i\] = [^;]*;",
+        r"\1.resize(size_t(_N) * (\2));",
+    ),
+)
+ROOM = r"for\(int i = 0; i < _num__array_\w+__indices; i\+\+\)\n", ""
+
 _ADD = re.compile(r"^\s*(\w+)\.add\(&(\w+), (\w+)\);\n", re.MULTILINE)
 _IN_VECTORS = {"host_vector", "device_vector", "raw_pointer_cast"}
 
@@ -169,14 +214,22 @@ def random_numbers_when_drawn(sources: Sources) -> Sources:
     return sources | {"main.cu": _ADD.sub(keep, main)}
 
 
-def traces_as_long_as_recorded(sources: Sources) -> Sources:
-    """A recording that was cut short by Ctrl-C is written up to there; as written, with the room of the whole run."""
-    end, cells = r"temp_array\w+\[0\]\.size\(\)", r"; j\+\+\)\s*\{\s*for\(int i = 0; i < _num__array_(\w+)__indices;"
-    loop = rf"(for\(int j = 0; j < ){end}({cells})"
-    text = re.sub(loop, r"\1_array_\3_N[0]\2", sources["objects.cu"])
-    if "[0].size(); j++" in text:
-        raise _unexpected("objects.cu", "the end of a recording")
-    return sources | {"objects.cu": text}
+def traces_in_one_piece(sources: Sources) -> Sources:
+    """All that is recorded of a variable lies in one piece of memory, step by step; as written, in one for each cell.
+
+    Each of those takes an allocation and a copy that waits when recording begins, and a copy when it ends; 64 columns
+    have 380,000. Also, a recording cut short by Ctrl-C is written up to there; as written, with room for the whole run.
+    """
+    number = 0
+    for name in _code_objects(sources, "addresses_monitor_"):
+        variables = len(re.findall(r"\*\* monitor_", sources[name]))
+        sources = _edit(sources, name, *RECORDED, times=variables)
+        sources = _edit(sources, name, ROOM, times=2)
+        number += variables
+    if not number:
+        return sources
+    sources = _edit(sources, "objects.h", ROWS_DECLARED, times=number)
+    return _edit(sources, "objects.cu", *ROWS, times=number)
 
 
 def failures_that_end(sources: Sources) -> Sources:
@@ -230,7 +283,7 @@ REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
     delay_by_its_clock,
     counts_read_once,
     random_numbers_when_drawn,
-    traces_as_long_as_recorded,
+    traces_in_one_piece,
     failures_that_end,
     no_search_for_repeats,
     one_copy_of_lists,
@@ -239,12 +292,12 @@ REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
 )
 
 
-def _edit(sources: Sources, name: str, *changes: tuple[str, str]) -> Sources:
-    """Make each change, (pattern, replacement), at the one place of the file where it belongs."""
+def _edit(sources: Sources, name: str, *changes: tuple[str, str], times: int = 1) -> Sources:
+    """Make each change, (pattern, replacement), at the one place of the file where it belongs, or at so many."""
     text = sources[name]
     for pattern, new in changes:
         text, count = re.subn(pattern, new, text, flags=re.DOTALL)
-        if count != 1:
+        if count != times:
             raise _unexpected(name, pattern, count)
     return sources | {name: text}
 

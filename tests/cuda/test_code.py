@@ -110,6 +110,18 @@ def test_no_thrust_no_profiler_no_search(revised: Path):
     assert "curand_kernel" not in (revised / "objects.h").read_text()
 
 
+def test_a_recorded_variable_lies_in_one_piece(revised: Path, written: Path):
+    """Whatever the number of cells: as written, memory is made, found and read for each of them."""
+    for_each_cell = r"\* +\w+ = new thrust::device_vector|addresses_monitor_|temp_array|\[i\]\.resize"
+    assert re.search(for_each_cell, text_of(written))
+    code = text_of(revised) + text_of(revised, "*.h")
+    assert not re.search(for_each_cell, code)
+    names = set(re.findall(r"extern pfc::device_vector<double> (_dynamic_array_\w+_trace_\w+);", code))
+    assert len(names) > 40
+    for name in names:
+        assert f"rows = {name};" in code and f" {name}.resize(size_t(_N) * (" in code
+
+
 def test_thrust_stays_where_more_of_it_is_used(sources: cuda_code.Sources):
     more = sources | {"code_objects/x.cu": "thrust::copy_if(a, b);"}
     assert cuda_code.own_vectors(more) is more
@@ -122,7 +134,7 @@ def test_thrust_stays_where_more_of_it_is_used(sources: cuda_code.Sources):
         (cuda_code.no_profiler, "main.cu", "cuda_profiler_api"),
         (cuda_code.queue_of_its_clock, "main.cu", "_spike_thresholder_codeobject"),
         (cuda_code.counts_read_once, "objects.cu", "int brian::num_parallel_blocks;"),
-        (cuda_code.traces_as_long_as_recorded, "objects.cu", "_num__array_"),
+        (cuda_code.traces_in_one_piece, "objects.cu", "addresses_monitor_"),
         (cuda_code.failures_that_end, "objects.cu", "std::cerr"),
         (cuda_code.own_vectors, "objects.h", "#include <curand_kernel.h>"),
     ],
