@@ -201,17 +201,31 @@ def counts_read_once(sources: Sources) -> Sources:
 
 
 def random_numbers_when_drawn(sources: Sources) -> Sources:
-    """Random numbers are moved on by the clocks on which some are drawn, not once for every clock of the network.
+    """The numbers that an object draws move on with its own clock; as written, those of all with every clock.
 
-    Nothing but work is lost otherwise: noise of a 1 ms clock was made ten times too often and more.
+    With one for each synapse on a clock of 200 ms, those were made anew every millisecond. A seed stands for other
+    numbers than without this.
     """
-    main = sources["main.cu"]
-    drawing = {clock for function, clock in schedule(main).items() if _draws(sources, function)}
-
-    def keep(line: re.Match[str]) -> str:
-        return line[0] if line[3] != "_run_random_number_buffer" or line[2] in drawing else ""
-
-    return sources | {"main.cu": _ADD.sub(keep, main)}
+    clocks = schedule(sources["main.cu"])
+    drawing = {function.removeprefix("_run_"): clock for function, clock in clocks.items() if _draws(sources, function)}
+    calls = [(f"_run_random_numbers_of_{name}", clock) for name, clock in drawing.items()]
+    lines = r"(?: *(\w+)\.add\(&\w+, _run_random_number_buffer\);\n)+"
+    adds = "".join(rf"        \1.add(&{clock}, {call});\n" for call, clock in calls)
+    declared = "".join(f"void {call}();\n" for call, _ in calls)
+    defined = "".join(
+        f"void {call}()\n{{\n    random_number_buffer.next_time_step({n});\n}}\n" for n, (call, _) in enumerate(calls)
+    )
+    one = r"void _run_random_number_buffer\(\)"
+    step = r"(void (?:RandomNumberBuffer::)?next_time_step\()\)", r"\1int object)"
+    changes = [(rf"{one}\s*\{{[^}}]*\}}\n", defined), step]
+    for n, (name, clock) in enumerate(drawing.items()):
+        changes += [
+            (rf"(num_steps_this_run_{name} = )[^;]*;", rf"\1{clock}.i_end - *{clock}.timestep;"),
+            (rf"(?<=\) for {name}\n)( *)(?=if \()", rf"\1if (object != {n}) {{}} else "),
+        ]
+    sources = _edit(sources, "main.cu", (lines, adds))
+    sources = _edit(sources, "rand.h", (rf"{one};\n", declared), step)
+    return _edit(sources, "rand.cu", *changes)
 
 
 def traces_in_one_piece(sources: Sources) -> Sources:

@@ -86,9 +86,17 @@ def test_what_the_program_is_told_at_run_time(revised: Path):
 
 
 def test_random_numbers_move_on_with_the_clock_that_draws(revised: Path, sources: cuda_code.Sources):
-    call = r"network\.add\(&(\w+), _run_random_number_buffer\)"
-    assert len(re.findall(call, sources["main.cu"])) == 11
-    assert set(re.findall(call, (revised / "main.cu").read_text())) == {"drive_clock", "spine_step_clock"}
+    """As written, each clock's tick moves on the numbers of all objects."""
+    assert len(re.findall(r"network\.add\(&\w+, _run_random_number_buffer\)", sources["main.cu"])) == 11
+    clocks = re.findall(r"network\.add\(&(\w+), _run_random_numbers_of_(\w+)\)", (revised / "main.cu").read_text())
+    assert dict(clocks) == {"drive_clock": "drive_codeobject", "spine_step_clock": "spine_step_codeobject"}
+    code = (revised / "rand.cu").read_text()
+    assert "_run_random_number_buffer" not in text_of(revised) + text_of(revised, "*.h")
+    for number, (clock, name) in enumerate(clocks):
+        call = rf"void _run_random_numbers_of_{name}\(\)\s*\{{\s*random_number_buffer\.next_time_step\({number}\);"
+        assert re.search(call, code)
+        assert re.search(rf"if \(object != {number}\) \{{\}} else if \(idx_randn?_{name} == ", code)
+        assert f"num_steps_this_run_{name} = {clock}.i_end - *{clock}.timestep;" in code
 
 
 def test_pathways_ask_their_own_clock(revised: Path):
@@ -134,6 +142,7 @@ def test_thrust_stays_where_more_of_it_is_used(sources: cuda_code.Sources):
         (cuda_code.no_profiler, "main.cu", "cuda_profiler_api"),
         (cuda_code.queue_of_its_clock, "main.cu", "_spike_thresholder_codeobject"),
         (cuda_code.counts_read_once, "objects.cu", "int brian::num_parallel_blocks;"),
+        (cuda_code.random_numbers_when_drawn, "rand.cu", ") for spine_step_codeobject"),
         (cuda_code.traces_in_one_piece, "objects.cu", "addresses_monitor_"),
         (cuda_code.failures_that_end, "objects.cu", "std::cerr"),
         (cuda_code.own_vectors, "objects.h", "#include <curand_kernel.h>"),
