@@ -108,6 +108,6 @@ def test_of_two_builders_one_builds_and_the_other_waits(instant: Device, tmp_pat
 def test_what_decides_the_program(instant: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     own = build.structure_hash(toy.Structure(), instant, MODEL)
     source = build._source
-    for changed in ("gpu.cuda_code", "cuda_vectors.h", "gpu.compile"):
+    for changed in ("gpu.cuda_code", *build.CUDA_HEADERS, "gpu.compile"):
         monkeypatch.setattr(build, "_source", lambda name, changed=changed: source(name) + " " * (name == changed))
         assert build.structure_hash(toy.Structure(), instant, MODEL) != own

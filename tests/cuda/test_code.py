@@ -21,6 +21,7 @@ from gpu.devices import Device
 
 GENERATE = "from gpu import compile, cuda_code; cuda_code.REVISIONS = (); compile.main()"
 Generate = Callable[..., Path]
+READOUT = "readout_summed_variable_released_post_codeobject"
 
 
 @pytest.fixture(scope="session")
@@ -144,6 +145,7 @@ def test_thrust_stays_where_more_of_it_is_used(sources: cuda_code.Sources):
         (cuda_code.counts_read_once, "objects.cu", "int brian::num_parallel_blocks;"),
         (cuda_code.random_numbers_when_drawn, "rand.cu", ") for spine_step_codeobject"),
         (cuda_code.traces_in_one_piece, "objects.cu", "addresses_monitor_"),
+        (cuda_code.sums_by_warp, f"code_objects/{READOUT}.cu", "_brian_atomicAdd(&"),
         (cuda_code.failures_that_end, "objects.cu", "std::cerr"),
         (cuda_code.own_vectors, "objects.h", "#include <curand_kernel.h>"),
     ],
