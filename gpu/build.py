@@ -41,7 +41,7 @@ DESCRIPTION = "build.json"
 SOURCES = ("gpu.compile",)
 CPP_HEADERS = tuple(f"cpp_{name}.h" for name in ("exp", "helpers", "memory", "noise", "pathway", "results"))
 CPP_SOURCES = (*SOURCES, "gpu.cpp_code", *CPP_HEADERS)
-CUDA_HEADERS = tuple(f"cuda_{name}.h" for name in ("sums", "vectors"))
+CUDA_HEADERS = tuple(f"cuda_{name}.h" for name in ("counts", "sums", "vectors"))
 CUDA_SOURCES = (*SOURCES, "gpu.cuda_code", *CUDA_HEADERS)
 
 

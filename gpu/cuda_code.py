@@ -17,7 +17,7 @@ from gpu import progress
 Sources = dict[str, str]
 """The text of every file of the project that is compiled or included, by its path in it."""
 
-VECTORS, SUMS = (Path(__file__).with_name(f"cuda_{name}.h") for name in ("vectors", "sums"))
+VECTORS, SUMS, COUNTS = (Path(__file__).with_name(f"cuda_{name}.h") for name in ("vectors", "sums", "counts"))
 DURATION = 'std::stod(std::getenv("PFC_DURATION"))'
 SEED = 'random_number_buffer.set_seed(std::stoull(std::getenv("PFC_SEED")));'
 # brian2cuda sets std::cout to few digits, hence printf.
@@ -33,6 +33,26 @@ NEEDS_GPU = """
         return 1;
     }
 }
+"""
+
+# A step's spikes are recorded when their memory is about to be needed again, those of the last steps at the end.
+LATE = """static void _record_{monitor}(int64_t _lag);
+
+void _run_{monitor}()
+{{
+    const int64_t lag = {entries} - 1;
+    if (brian::{clock}.timestep[0] >= lag)
+        _record_{monitor}(lag);
+}}
+
+void _finish_{monitor}()
+{{
+    for (int64_t lag = {entries} - 1; lag > 0; lag--)
+        if (brian::{clock}.timestep[0] >= lag)
+            _record_{monitor}(lag);
+}}
+
+static void _record_{monitor}(int64_t _lag)
 """
 
 # One vector for each variable that is recorded, where there was one for each cell and one of where those are: in the
@@ -200,6 +220,59 @@ def counts_read_once(sources: Sources) -> Sources:
     return sources
 
 
+def counts_nobody_waits_for(sources: Sources) -> Sources:
+    """The GPU tells how many cells spiked (gpu/cuda_counts.h), and spikes are recorded as late as delays allow.
+
+    Monitor and pathways ask for the count of some steps ago, and the host runs ahead of the GPU. As written, the host
+    waits for the GPU in each step, and then the GPU for the host. Without delays it still does.
+    """
+    clocks = schedule(sources["main.cu"])
+    for space in _event_spaces(sources):
+        counts = f"spike_counts{space}"
+        threshold, reset = (f"{_group(space)}_spike_{what}_codeobject" for what in ("thresholder", "resetter"))
+        monitors = [Path(name).stem for name in _code_objects(sources, f"{counts}.resize(")]
+        if not monitors or not _in_turn(clocks, threshold, monitors[0], reset):
+            continue
+        monitor = f"code_objects/{monitors[0]}.cu"
+        if set(re.findall(r" _to_record_(\w+) = ", sources[monitor])) != {"i", "t"}:  # What has changed by then.
+            continue
+        begin = f"{counts}.begin(current_idx{space}, dev{space}.size(), dev{space}[current_idx{space}] + _N);\n    "
+        sources = _edit(sources, f"code_objects/{threshold}.cu", (rf"(?=_run_kernel_{threshold}<<<)", begin))
+        tell = r"(const int32_t _num_events = [^;]*;)", r"\1\n    if (_idx == 0)\n        *_told = _num_events;"
+        telling = *_argument(reset, "volatile int32_t* _told", f"{counts}.told()"), tell
+        sources = _edit(sources, f"code_objects/{reset}.cu", *telling)
+        late = _recording_late(monitors[0], space, clocks[f"_run_{monitors[0]}"])
+        sources = _edit(sources, monitor, *late)
+        finish = f"_finish_{monitors[0]}();\n"
+        sources = _edit(sources, monitor.replace(".cu", ".h"), (r"(void _run_\w+\(\);\n)", rf"\1void {finish}"))
+        sources = _edit(sources, "main.cu", (r"(\w+\.run\([^\n]*\);\n)", rf"\1        {finish}"))
+        kind = r"std::vector<int32_t>(?= (?:brian::)?" + counts + ";)", "pfc::SpikeCounts"
+        include = r'(?=#include "network\.h"\n)', f'#include "{COUNTS.name}"\n'
+        sources = _edit(_edit(sources, "objects.h", kind, include), "objects.cu", kind)
+        sources = sources | {COUNTS.name: COUNTS.read_text()}
+    return sources
+
+
+def count_cleared_by_the_cells(sources: Sources) -> Sources:
+    """The count of spikes is cleared by the kernel of the cells' equations, which comes before.
+
+    As written, a kernel of its own clears it, and with it the list of who spiked, of which nobody reads more than that.
+    """
+    clocks = schedule(sources["main.cu"])
+    if _code_objects(sources, r"if\s*\(spiking_neuron [!=]= -1\)", regular=True):
+        return sources  # Somebody does.
+    for space in _event_spaces(sources):
+        cells, threshold = (f"{_group(space)}_{what}_codeobject" for what in ("stateupdater", "spike_thresholder"))
+        if not _in_turn(clocks, cells, threshold):
+            continue
+        kernel = rf"\n *_reset_{threshold}<<<[^;]*;\s*CUDA_CHECK_ERROR\(\"_reset_{threshold}\"\);\n"
+        sources = _edit(sources, f"code_objects/{threshold}.cu", (kernel, ""))
+        count = f"dev{space}[current_idx{space}] + _num_{space} - 1"
+        clear = r"(///// kernel_lines /////\n)", r"\1    if (_idx == 0)\n        *_spike_count = 0;\n"
+        sources = _edit(sources, f"code_objects/{cells}.cu", *_argument(cells, "int32_t* _spike_count", count), clear)
+    return sources
+
+
 def random_numbers_when_drawn(sources: Sources) -> Sources:
     """The numbers that an object draws move on with its own clock; as written, those of all with every clock.
 
@@ -314,6 +387,8 @@ REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
     queue_of_its_clock,
     delay_by_its_clock,
     counts_read_once,
+    counts_nobody_waits_for,
+    count_cleared_by_the_cells,
     random_numbers_when_drawn,
     traces_in_one_piece,
     sums_by_warp,
@@ -352,6 +427,36 @@ def _event_spaces(sources: Sources) -> list[str]:
 
 def _group(space: str) -> str:
     return space.removeprefix("_array_").removesuffix("__spikespace")
+
+
+def _in_turn(clocks: dict[str, str], *names: str) -> bool:
+    """Whether one clock calls these code objects, in this order."""
+    order = list(clocks)
+    turns = [order.index(f"_run_{name}") for name in names if f"_run_{name}" in clocks]
+    return len(turns) == len(names) and turns == sorted(turns) and len({clocks[order[turn]] for turn in turns}) == 1
+
+
+def _argument(name: str, declared: str, given: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Return the changes that hand one more argument to the kernel of a code object."""
+    return (
+        (rf"(_run_kernel_{name}\(\s*int _N,\s*int THREADS_PER_BLOCK,)", rf"\1\n    {declared},"),
+        (rf"(_run_kernel_{name}<<<[^>]*>>>\(\s*_N,\s*num_threads,)", rf"\1\n            {given},"),
+    )
+
+
+def _recording_late(monitor: str, space: str, clock: str) -> tuple[tuple[str, str], ...]:
+    """Return the changes with which a spike monitor records the oldest step that is kept, and at the end the rest."""
+    entries = f"dev{space}.size()"
+    functions = LATE.format(monitor=monitor, clock=clock, entries=f"brian::{entries}")
+    oldest = (
+        f"const int _entry = (current_idx{space} + {entries} - _lag) % {entries};\n"
+        f"int32_t* _eventspace = dev{space}[_entry];\nconst int _num_events = spike_counts{space}[_entry];\n"
+    )
+    return (
+        (rf"void _run_{monitor}\(\)\n", functions),
+        (r"int _num_events, _num_events_subgroup;.*?(?=// Get the number of events\n)", oldest),
+        (rf"(?<!\w)_array_{clock}_t\[0\]", f"({clock}.timestep[0] - _lag) * {clock}.dt[0]"),
+    )
 
 
 def _draws(sources: Sources, function: str) -> bool:

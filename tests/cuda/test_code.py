@@ -22,6 +22,7 @@ from gpu.devices import Device
 GENERATE = "from gpu import compile, cuda_code; cuda_code.REVISIONS = (); compile.main()"
 Generate = Callable[..., Path]
 READOUT = "readout_summed_variable_released_post_codeobject"
+STEP = ("stateupdater", "spike_thresholder", "spike_resetter")
 
 
 @pytest.fixture(scope="session")
@@ -60,20 +61,20 @@ def text_of(folder: Path, pattern: str = "*.cu") -> str:
 def test_a_step_asks_little_of_the_gpu(revised: Path, written: Path):
     """Launches of every step, of steps with spikes, and copies that wait; a change that adds one shows here."""
     before, after = cuda_count.count(written), cuda_count.count(revised)
-    assert (before.waits, after.waits) == (4, 1)
+    assert (before.waits, after.waits) == (4, 0)
     # Block; block trace and signalling; chain trace and spines.
     slow = 0.1 / 5 + 2 * 0.1 / 20 + 2 * 0.1 / 200
-    assert after.launches == pytest.approx(4 + 8 * 0.1 + slow)
+    assert after.launches == pytest.approx(3 + 8 * 0.1 + slow)
     assert (after.launches_on_spikes, after.clears) == (4, pytest.approx(0.4))
     assert after.num_files <= 36
 
 
 def test_calls_are_counted_by_clock(revised: Path):
     calls = {call.function: call for call in cuda_count.calls(revised)}
-    assert calls["cells_spike_thresholder_codeobject"].launches == 2
+    assert calls["cells_spike_thresholder_codeobject"].launches == 1
     assert calls["cells_spike_thresholder_codeobject"].period == 1e-4
     assert calls["readout_summed_variable_released_post_codeobject"].period == 1e-3
-    assert calls["spikes_codeobject"].waits == 1
+    assert calls["spikes_codeobject"].launches_on_spikes == 1
     assert calls["excitation_pre_push_spikes"].launches == 0
 
 
@@ -119,6 +120,35 @@ def test_no_thrust_no_profiler_no_search(revised: Path):
     assert "curand_kernel" not in (revised / "objects.h").read_text()
 
 
+def test_nobody_waits_for_the_count_of_spikes(revised: Path, sources: cuda_code.Sources):
+    """The step begins before cells are counted, and the resetter, its last kernel, tells; then who asks may look."""
+    parts = {part: (revised / f"code_objects/cells_{part}_codeobject.cu").read_text() for part in STEP}
+    counts = "spike_counts_array_cells__spikespace"
+    assert parts["spike_thresholder"].index(f"{counts}.begin(") < parts["spike_thresholder"].index("<<<")
+    assert f"{counts}.told()," in parts["spike_resetter"]
+    assert "*_told = _num_events;" in parts["spike_resetter"].partition("if (_idx >= _num_events)")[0]
+    assert "_num__array_cells__spikespace - 1," in parts["stateupdater"]
+    assert "*_spike_count = 0;" in parts["stateupdater"].partition("if(_vectorisation_idx >= _N)")[0]
+    main = (revised / "main.cu").read_text()
+    assert main.index(".run(std::stod") < main.index("_finish_spikes_codeobject();") < main.index("_after_run_cells")
+    once = cuda_code.counts_read_once(sources)
+    with pytest.raises(RuntimeError, match="is this another brian2cuda"):
+        cuda_code.counts_nobody_waits_for(once | {"objects.h": once["objects.h"].replace('"network.h"', '"net.h"')})
+
+
+def test_what_changes_is_recorded_at_once(sources: cuda_code.Sources):
+    """A monitor of more than who spiked and when reads values that are others some steps later."""
+    once = cuda_code.counts_read_once(sources)
+    monitor = "code_objects/spikes_codeobject.cu"
+    more = once | {monitor: once[monitor].replace("// fill the monitors", "const double _to_record_v = _source_v;")}
+    assert cuda_code.counts_nobody_waits_for(more) is more
+
+
+def test_lists_of_spikes_are_cleared_where_they_are_read_to_their_end(sources: cuda_code.Sources):
+    more = sources | {"code_objects/rates.cu": "if (spiking_neuron != -1)"}
+    assert cuda_code.count_cleared_by_the_cells(more) is more
+
+
 def test_a_recorded_variable_lies_in_one_piece(revised: Path, written: Path):
     """Whatever the number of cells: as written, memory is made, found and read for each of them."""
     for_each_cell = r"\* +\w+ = new thrust::device_vector|addresses_monitor_|temp_array|\[i\]\.resize"
@@ -143,6 +173,7 @@ def test_thrust_stays_where_more_of_it_is_used(sources: cuda_code.Sources):
         (cuda_code.no_profiler, "main.cu", "cuda_profiler_api"),
         (cuda_code.queue_of_its_clock, "main.cu", "_spike_thresholder_codeobject"),
         (cuda_code.counts_read_once, "objects.cu", "int brian::num_parallel_blocks;"),
+        (cuda_code.count_cleared_by_the_cells, "code_objects/cells_stateupdater_codeobject.cu", "kernel_lines"),
         (cuda_code.random_numbers_when_drawn, "rand.cu", ") for spine_step_codeobject"),
         (cuda_code.traces_in_one_piece, "objects.cu", "addresses_monitor_"),
         (cuda_code.sums_by_warp, f"code_objects/{READOUT}.cu", "_brian_atomicAdd(&"),

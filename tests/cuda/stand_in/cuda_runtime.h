@@ -20,7 +20,7 @@
 #define __host__
 #define EMULATE(kernel, ...) emulation::Launch(__VA_ARGS__).of([](auto... arguments) { kernel(arguments...); })
 
-enum cudaError { cudaSuccess = 0, cudaErrorMemoryAllocation = 2 };
+enum cudaError { cudaSuccess = 0, cudaErrorMemoryAllocation = 2, cudaErrorNotReady = 600 };
 typedef enum cudaError cudaError_t;
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
 enum cudaLimit { cudaLimitMallocHeapSize };
@@ -103,6 +103,18 @@ inline cudaError_t cudaMalloc(void **where, std::size_t size) {
     return cudaSuccess;
 }
 
+// Memory of the host that the GPU can touch is the same place for both.
+constexpr unsigned cudaHostAllocMapped = 2;
+inline cudaError_t cudaHostAlloc(void **where, std::size_t size, unsigned) {
+    *where = std::malloc(size);
+    return *where ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+inline cudaError_t cudaHostGetDevicePointer(void **there, void *here, unsigned) {
+    *there = here;
+    return cudaSuccess;
+}
+
 // Freed memory is not given out again, so that its use is seen.
 inline cudaError_t cudaFree(void *) { return cudaSuccess; }
 
@@ -165,6 +177,7 @@ inline cudaError_t cudaGetDeviceCount(int *count) {
 inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 inline cudaError_t cudaDeviceSetLimit(cudaLimit, std::size_t) { return cudaSuccess; }
 inline cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+inline cudaError_t cudaStreamQuery(int) { return cudaSuccess; }
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 inline const char *cudaGetErrorString(cudaError_t) { return "an emulated error"; }
 
