@@ -7,6 +7,8 @@ what it leaves. Without noise the two programs agree up to rounding. What only a
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +119,36 @@ def test_clocks_meet_after_64_seconds(cuda: Device, regular: dict, tmp_path: Pat
     early, late = (np.unique(total[(times > start) & (times < start + 9)].round(6)) for start in (50, 65))
     assert 10 < early.size < 100
     np.testing.assert_array_equal(early, late)
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.002, 0.02])
+def test_spikes_of_the_last_steps_are_recorded(
+    delay_s: float, cpu: Device, cuda: Device, regular: dict, tmp_path: Path
+):
+    """Spikes are recorded as late as the delay allows: at once without one, and at the end if the run is shorter."""
+    given = regular | {"contacts.delay": np.array(delay_s)}
+    runs = [toy_run(device, toy.Structure(), given, 0.0125, tmp_path / device.name) for device in (cuda, cpu)]
+    assert spikes(runs[0].outputs).shape[1] == 3
+    np.testing.assert_array_equal(spikes(runs[0].outputs), spikes(runs[1].outputs))
+    np.testing.assert_allclose(runs[0].outputs["traces.g"], runs[1].outputs["traces.g"], rtol=TOLERANCE)
+
+
+def test_an_interrupted_run_keeps_what_it_computed(cuda: Device, regular: dict, tmp_path: Path):
+    """Traces end with the time step, and the spikes are there up to it: one source fires every 4 ms."""
+    pressed: list[float] = []
+
+    def press_once(completed: float, elapsed_s: float) -> None:
+        if completed > 0 and not pressed:
+            pressed.append(completed)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    program = build.find_or_build(toy.Structure(), cuda, cache_folder(), lambda line: None, model="tests.runner.toy")
+    raw = run.execute(program, regular, 200.0, 1, tmp_path, press_once)
+    end_s = raw.completed * 200.0
+    assert raw.interrupted
+    assert raw.outputs["traces.g"].shape == (10, raw.outputs["traces.t"].size)
+    assert raw.outputs["traces.t"].size == pytest.approx(end_s / 1e-3, abs=2)
+    assert 0 <= end_s - raw.outputs["spikes.t"].max() < 0.0045
 
 
 def test_a_clock_that_is_no_multiple_of_the_cells(cpu: Device, cuda: Device, regular: dict, tmp_path: Path):
