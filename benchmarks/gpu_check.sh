@@ -7,15 +7,16 @@
 #   BUDGET=540                           seconds for all steps; what does not fit is left out and the record says so
 #   DEVICE=cuda                          cpp for a dry run without a GPU
 #   CELLS="2000 10000 100000"            sizes of one column (to draw a million cells takes minutes)
-#   COLUMNS_OF_2000="4 16 64 128"        ensembles
+#   COLUMNS_OF_2000="4 16 64"            ensembles
+#   SECONDS_SIMULATED=3                  in each measurement of speed
 #   JOBS=6                               tests at a time
 set -uo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 device=${DEVICE:-cuda}
 cells=${CELLS:-2000 10000 100000}
-ensembles=${COLUMNS_OF_2000:-4 16 64 128}
-seconds=${SECONDS_SIMULATED:-1}
+ensembles=${COLUMNS_OF_2000:-4 16 64}
+seconds=${SECONDS_SIMULATED:-3}
 deadline=$(( $(date +%s) + ${BUDGET:-540} ))
 folder=${1:-benchmarks/records}
 mkdir -p "$folder"
@@ -42,8 +43,9 @@ step() {
   return "$status"
 }
 
-build_all() {  # all programs at once: each compiles few files, so the cores are shared well
-  local size jobs=()
+build_all() {  # all programs at once: each compiles few files, so the cores are shared well; and meanwhile, the tests
+  local size jobs=() tests=$1
+  timeout 330 "$python" -m pytest -q -m gpu -rs -n "${JOBS:-6}" --dist worksteal --durations 8 tests > "$tests" 2>&1 & jobs+=($!)
   for size in $cells; do
     "${pfc[@]}" build configs/ketamine.yaml --device "$device" --set "network.num_neurons=$size" & jobs+=($!)
   done
@@ -52,8 +54,11 @@ build_all() {  # all programs at once: each compiles few files, so the cores are
   done
   "${pfc[@]}" build configs/ketamine.yaml --device cpp & jobs+=($!)
   "${pfc[@]}" build configs/ketamine.yaml --device "$device" --set numerics.precision=single & jobs+=($!)
+  "${pfc[@]}" build configs/smoke.yaml --device "$device" & jobs+=($!)
   local status=0 job
   for job in "${jobs[@]}"; do wait "$job" || status=$?; done
+  tail -n 25 "$tests"
+  rm -f "$tests"
   return "$status"
 }
 
@@ -69,16 +74,29 @@ build_all() {  # all programs at once: each compiles few files, so the cores are
   echo '```'
 } > "$record"
 
-# What a kernel takes by itself; without --clock-control none it would change the clocks of the card.
+# What each kernel takes by itself; without --clock-control none it would change the clocks of the card.
 kernels() {
-  TAIL=160 step "Kernels of $1" 90 ncu --target-processes all --clock-control none --metrics gpu__time_duration.sum \
-    --print-summary per-kernel --launch-skip 1000 --launch-count 500 \
+  step "Kernels of $1" 100 ncu --target-processes all --clock-control none --metrics gpu__time_duration.sum --csv \
+    --log-file "$stem.csv" --launch-skip 2000 --launch-count 800 \
     "${pfc[@]}" benchmark --device "$device" --seconds 0.2 --columns "$2"
+  [ -e "$stem.csv" ] && "$python" - "$stem.csv" >> "$record" <<'PY'
+import collections, csv, sys
+lines = [line for line in open(sys.argv[1]) if line.startswith('"')]
+found = collections.defaultdict(list)
+for row in csv.DictReader(lines):
+    scale = {"n": 1e-3, "u": 1.0, "m": 1e3}[row["Metric Unit"][0]]
+    found[row["Kernel Name"].partition("(")[0]].append(scale * float(row["Metric Value"].replace(",", "")))
+total = sum(map(sum, found.values()))
+print("\n| kernel | launches | us each | share |\n|---|---:|---:|---:|")
+for name, times in sorted(found.items(), key=lambda item: -sum(item[1])):
+    print(f"| {name} | {len(times)} | {sum(times) / len(times):.2f} | {sum(times) / total:.0%} |")
+PY
+  rm -f "$stem.csv"
 }
 
 step "Doctor" 90 "${pfc[@]}" doctor --device "$device"
 export -f build_all; export python device cells ensembles
-step "Builds, all at once" 300 bash -c 'pfc=("$python" pfc.py); build_all'
+step "Builds and parity with the CPU, all at once" 420 bash -c 'pfc=("$python" pfc.py); build_all "$0"' "$stem.tests"
 for size in $cells; do
   step "One column of $size cells" 120 "${pfc[@]}" benchmark --device "$device" --cells "$size" \
     --seconds "$seconds" --append "$lines"
@@ -93,7 +111,7 @@ step "The same column on one core of this machine's processor" 120 taskset -c 0 
   --seconds "$seconds" --repeats 2 --append "$lines"
 if command -v ncu > /dev/null; then
   kernels "one column" 1
-  kernels "64 columns" 64
+  kernels "16 columns" 16
 else
   printf '\n## Where a step'"'"'s time goes\n\nLeft out: ncu is not on this machine.\n' >> "$record"
 fi
@@ -105,8 +123,6 @@ if command -v compute-sanitizer > /dev/null; then
 else
   printf '\n## compute-sanitizer\n\nLeft out: it is not on this machine.\n' >> "$record"
 fi
-step "Parity with the CPU" 400 "$python" -m pytest -q -m gpu -rs -n "${JOBS:-6}" --dist worksteal --durations 8 tests
-
 "$python" - "$lines" >> "$record" <<'PY'
 import json, pathlib, sys
 file = pathlib.Path(sys.argv[1])
