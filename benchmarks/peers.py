@@ -328,7 +328,7 @@ def _axes(panel: Any, number: int, sizes: Sequence[int]) -> None:
     panel.set_xticks(sizes, [f"{size / 1000:g}k" for size in sizes])
     panel.minorticks_off()
     panel.axhline(1, color=style.FAINT, linewidth=0.6, zorder=0)
-    panel.annotate("real time", (1, 1), xycoords=("axes fraction", "data"), xytext=(-2, 2), ha="right",
+    panel.annotate("real time", (0, 1), xycoords=("axes fraction", "data"), xytext=(4, 2), ha="left",
                    textcoords="offset points", color=style.BASELINE, fontsize=6.5)  # fmt: skip
     panel.set_xlabel("cells")
     panel.set_title("one core" if number == 1 else "two cores (ours as two runs)")
