@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import expm
 
 from circuit import units
 from circuit.dispositions import INFUSION, ROUTES, Absorption, Disposition, Metabolite
@@ -190,6 +189,8 @@ def states(body: Disposition, dosing: Dosing, times_h: Array) -> Array:
 
 def _powers(A: Array, times: Array) -> Array:
     """Matrix exponentials at all times, each distinct time once."""
+    from scipy.linalg import expm  # not at the top: slow to import, and a concentration needs none of it
+
     distinct, where = np.unique(times, return_inverse=True)
     return expm(A * distinct[:, None, None])[where]
 

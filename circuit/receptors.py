@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gamma, gammainc
 
 
 def magnesium_unblocked(v: ArrayLike, Mg: float, K_Mg_zero: float, slope: float) -> NDArray[np.float64]:
@@ -109,6 +108,8 @@ def gate_jump(alpha: float, tau_rise: float, tau_decay: float) -> tuple[float, f
         Dimensionless; :math:`k_0 = (\alpha\tau_r)^{\tau_r/\tau_d}\,\gamma(1-\tau_r/\tau_d, \alpha\tau_r)` and
         :math:`k_1 = e^{-\alpha\tau_r} - 1`.
     """
+    from scipy.special import gamma, gammainc  # not at the top: slow to import, and only drawing a network needs it
+
     x, ratio = alpha * tau_rise, tau_rise / tau_decay
     k0 = x**ratio * gammainc(1 - ratio, x) * gamma(1 - ratio)
     return float(k0), float(np.exp(-x) - 1)

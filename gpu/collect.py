@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from circuit.axes import Axis
 from circuit.errors import ResultsError
 from gpu import folder, points
-from gpu.folder import DATA, MANIFEST, SUMMARY
+from gpu.folder import DATA, SUMMARY
 from gpu.layout import SERIES
 from gpu.plan import Plan, Planned
 from gpu.points import DONE, FAILING, MISSING, Failure
@@ -192,15 +192,11 @@ def _take(sweep: Collected, plan: Plan, point: Planned) -> str:
     where = plan.results(point.id)
     if not where.is_dir():
         return MISSING
-    wrong = points.check(plan, point.id)
-    if wrong is None:
-        try:
-            summary, manifest = folder.read_json(where / SUMMARY), folder.read_json(where / MANIFEST)
-            found = _series(where / DATA)
-        except ResultsError as error:
-            wrong = str(error)
-    if wrong is not None:
-        sweep.damaged[point.id] = wrong
+    try:
+        manifest = points.checked(plan, point.id)
+        summary, found = folder.read_json(where / SUMMARY), _series(where / DATA)
+    except ResultsError as error:
+        sweep.damaged[point.id] = str(error)
         return DAMAGED
     for key, value in summary.items():
         if key not in sweep.values:

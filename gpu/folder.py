@@ -19,6 +19,8 @@ from gpu import provenance
 DATA, MANIFEST, SUMMARY = "data.nc", "manifest.json", "summary.json"
 CONTENTS = frozenset({DATA, MANIFEST, SUMMARY, "figures", "report.html"})
 """All that this program ever puts into a results folder."""
+_LAST = ',\n  "config": '
+"""How the last line of a manifest begins, as `write_json` writes it."""
 
 
 def check_destination(path: str | Path, overwrite: bool = False) -> None:
@@ -163,6 +165,21 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ResultsError(f"{path} does not hold what this program writes: restore it from a copy, or run again")
     return values
+
+
+def read_brief(path: Path) -> dict[str, Any]:
+    """Read a manifest without its configuration, which is most of it and takes most of the time.
+
+    Raises
+    ------
+    ResultsError
+        As for `read_json`.
+    """
+    with suppress(OSError, ValueError):
+        head, _, config = path.read_text(encoding="utf-8").partition(_LAST)
+        if config.endswith("}\n}\n") and config.count("\n") == 2:  # one line, and the last of a whole file
+            return json.loads(head + "\n}")
+    return read_json(path)
 
 
 def write_file(path: Path, content: bytes) -> None:

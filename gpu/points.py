@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 from circuit.errors import ResultsError, StorageError
 from circuit.sweep import name_of
@@ -113,7 +113,7 @@ def is_done(plan: Plan, point: str) -> bool:
     """Whether the results of a point are there, as far as a look tells; `check` reads them."""
     where = plan.results(point)
     try:
-        manifest = folder.read_json(where / MANIFEST)
+        manifest = folder.read_brief(where / MANIFEST)
         return manifest["status"] == "complete" and (where / DATA).stat().st_size == manifest["bytes"][DATA]
     except (ResultsError, OSError, KeyError, TypeError):
         return False
@@ -121,17 +121,31 @@ def is_done(plan: Plan, point: str) -> bool:
 
 def check(plan: Plan, point: str) -> str | None:
     """Return what is wrong with the results of a point, None if they are what was written for it."""
-    where = plan.results(point)
     try:
-        manifest = folder.read_json(where / MANIFEST)
-        folder.verify(where, manifest)
+        checked(plan, point)
     except ResultsError as error:
         return str(error)
-    if name_of(manifest.get("config")) != point:
-        return f"{where} holds the results of another point: give it its own name again, or run the point again"
-    if manifest.get("status") != "complete":
-        return f"{where} holds an interrupted run: run the point again"
     return None
+
+
+def checked(plan: Plan, point: str) -> dict[str, Any]:
+    """Return the manifest of a point whose results are what was written for it.
+
+    Raises
+    ------
+    ResultsError
+        With what is wrong.
+    """
+    where = plan.results(point)
+    manifest = folder.read_json(where / MANIFEST)
+    folder.verify(where, manifest)
+    if name_of(manifest.get("config")) != point:
+        raise ResultsError(
+            f"{where} holds the results of another point: give it its own name again, or run the point again"
+        )
+    if manifest.get("status") != "complete":
+        raise ResultsError(f"{where} holds an interrupted run: run the point again")
+    return manifest
 
 
 def states(plan: Plan) -> dict[str, str]:
