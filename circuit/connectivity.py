@@ -48,9 +48,9 @@ def _distinct_rows(high: int, rows: int, columns: int, rng: np.random.Generator)
     pending = np.arange(rows)
     while pending.size:
         block = drawn[pending]
-        # A stable sort keeps equal sources in the order they were drawn, so only the later ones are redrawn.
-        order = np.argsort(block, axis=1, kind="stable")
-        ordered = np.take_along_axis(block, order, axis=1)
+        # With their places below them, equal sources stay in the order they were drawn, and only the later are redrawn.
+        ranked = np.sort(block.astype(np.int64) << 32 | np.arange(columns), axis=1)
+        order, ordered = ranked & 0xFFFFFFFF, ranked >> 32
         repeated = np.zeros_like(block, dtype=bool)
         np.put_along_axis(repeated, order[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
         again = repeated.any(axis=1)

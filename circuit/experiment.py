@@ -6,6 +6,7 @@ Every experiment is a small file over configs/baseline.yaml. Nothing has a defau
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from fractions import Fraction as Ratio
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -243,10 +244,28 @@ class Experiment(Settings):
         """Return everything as plain data with units in text; `circuit.config.load` reads it back as an equal one."""
         return self.settings() | {"model": plain(self.numbers)}
 
+    def resolved_json(self) -> str:
+        """Return `resolved` as one line of JSON; the part of the numbers is kept for the next experiment with them."""
+        return f'{_json(self.settings())[:-1]}, "model": {_numbers_json(self.numbers)}}}'
+
 
 def plain(numbers: Parameters) -> dict[str, Any]:
     """Return the numbers of a model as plain data with units in text."""
     return _without_blanks(numbers.model_dump(mode="json"))
+
+
+#: The numbers last asked for and their JSON: a hundred kilobytes that the points of most sweeps share.
+_last: list[tuple[Parameters, str]] = []
+
+
+def _numbers_json(numbers: Parameters) -> str:
+    if not _last or _last[0][0] is not numbers:
+        _last[:] = [(numbers, _json(plain(numbers)))]
+    return _last[0][1]
+
+
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, allow_nan=False)
 
 
 def _without_blanks(group: Any) -> Any:

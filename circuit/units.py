@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction as Ratio
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
@@ -85,12 +86,12 @@ class Quantity:
     @property
     def exact(self) -> Ratio:
         """The amount in SI units as a rational number; the magnitude is taken as the decimal number it prints as."""
-        return Ratio(repr(self.magnitude)) * UNITS[self.unit][1]
+        return _exact(self.magnitude, self.unit)
 
     @property
     def si(self) -> float:
         """The amount in V, F, S, A, s, C, m, mol/m^3 (so 1 mM is 1.0), 1/s, kg/kg or a plain number."""
-        return float(self.exact)
+        return _si(self.magnitude, self.unit)
 
     def to(self, unit: str) -> float:
         """The amount in `unit`.
@@ -114,6 +115,16 @@ class Quantity:
 
     def __str__(self) -> str:
         return f"{number_text(self.magnitude)} {self.unit}"
+
+
+@lru_cache(maxsize=2**16)
+def _exact(magnitude: float, unit: str) -> Ratio:
+    return Ratio(repr(magnitude)) * UNITS[unit][1]
+
+
+@lru_cache(maxsize=2**16)
+def _si(magnitude: float, unit: str) -> float:
+    return float(_exact(magnitude, unit))
 
 
 def number_text(value: float) -> str:

@@ -141,10 +141,11 @@ def sync_names(path: Path) -> None:
             os.close(handle)
 
 
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write JSON that any reader takes (no NaN), a key a line, and see it onto the disk."""
+def write_json(path: Path, values: Mapping[str, Any], **texts: str) -> None:
+    """Write JSON that any reader takes (no NaN), a key a line, and see it onto the disk; `texts` are JSON already."""
     dumps = functools.partial(json.dumps, ensure_ascii=False, allow_nan=False)
     lines = [f"  {dumps(key)}: {dumps(value)}" for key, value in values.items()]
+    lines += [f"  {dumps(key)}: {text}" for key, text in texts.items()]
     write_file(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 

@@ -92,7 +92,7 @@ def _fill(draft: Path, exp: Experiment, data: RunData, manifest: Mapping[str, An
     }
     with Results(draft, whole, {}).held_open() as written:
         folder.write_json(draft / SUMMARY, summarise(written))
-    folder.write_json(draft / MANIFEST, whole | folder.checksums(draft) | {"config": exp.resolved()})
+    folder.write_json(draft / MANIFEST, whole | folder.checksums(draft), config=exp.resolved_json())
 
 
 @dataclass(frozen=True)

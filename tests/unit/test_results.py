@@ -34,7 +34,7 @@ def experiment(**changes):
         protocol=SimpleNamespace(**{name: SimpleNamespace(si=value) for name, value in phases.items()}),
         course=None,
         drug_onset=SimpleNamespace(si=phases["t_settle"] + phases["t_baseline"]),
-        resolved=lambda: {"title": "Ketamine µ-step", "seed": 7},
+        resolved_json=lambda: '{"title": "Ketamine µ-step", "seed": 7}',
     )
 
 
