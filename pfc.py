@@ -590,18 +590,23 @@ def _collect(folder: Path) -> Collected:
 
 def _finish(folder: Path, with_figures: bool) -> None:
     """Make the dataset of a sweep, and its figures and report; say what the dose axis comes to."""
-    sweep = _collect(folder)
     if not with_figures:
+        _collect(folder)
         return
-    _say("Drawing the figures.")
-    from figures import dose, sweep_report
-    from figures import sweep as drawing
+    from figures import beside
 
-    drawn = drawing.draw(sweep)
-    try:
-        sweep_report.write(sweep, drawn, drawing.save(drawn, folder / "figures"))
-    except OSError as error:
-        raise UserError(f"The points are safe in {folder}, but the figures could not be written: {error}") from error
+    with beside.helper() as second:  # begun now, it is ready when the sweep is read
+        sweep = _collect(folder)
+        _say("Drawing the figures.")
+        from figures import dose, sweep_report
+        from figures import sweep as drawing
+
+        drawn = drawing.draw(sweep)
+        try:
+            sweep_report.write(sweep, drawn, drawing.save(drawn, folder / "figures", second))
+        except OSError as error:
+            told = f"The points are safe in {folder}, but the figures could not be written: {error}"
+            raise UserError(told) from error
     table = dose.Table.of(sweep)
     for line in dose.verdict(table) if table is not None else ():
         click.echo(line)

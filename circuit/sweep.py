@@ -7,6 +7,7 @@ gives the same points everywhere.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
@@ -22,6 +23,8 @@ from circuit.experiment import Experiment, plain
 from circuit.layers import ReadText, nested
 from circuit.yaml_source import Problems
 
+#: What stands before the numbers in the JSON of a resolved experiment.
+_NUMBERS = ', "model": '
 #: Hexadecimal digits of a point's name.
 ID_LENGTH = 12
 
@@ -107,6 +110,26 @@ def name_of(resolved: Mapping[str, Any] | None) -> str | None:
         return None
     settings = {key: value for key, value in resolved.items() if key != "model"}
     return _name(settings, json.dumps(resolved["model"], sort_keys=True))
+
+
+def name_in(text: str) -> str | None:
+    """Return `name_of` what JSON text holds; numbers that stand in it as in one before are not read again.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON.
+    """
+    settings, _, numbers = text.partition(_NUMBERS)
+    try:
+        return _name(json.loads(settings + "}"), _sorted(numbers.removesuffix("}")))
+    except (ValueError, RecursionError):  # "model" is not its last key, or is one of another group before
+        return name_of(json.loads(text))
+
+
+@functools.lru_cache(maxsize=4)
+def _sorted(numbers: str) -> str:
+    return json.dumps(json.loads(numbers), sort_keys=True)
 
 
 def _name(settings: Mapping[str, Any], numbers: str) -> str:

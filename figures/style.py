@@ -90,13 +90,18 @@ def apart(values: np.ndarray, axes: Axes, least: float = 0.13) -> list[float]:
     return [float(values[n]) for n in chosen]
 
 
+def paths(folder: Path, name: str) -> list[Path]:
+    """Return the files that `save` writes."""
+    return [folder / f"{name}.png", folder / f"{name}.pdf"]
+
+
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write ``<name>.png`` for screens and ``<name>.pdf`` for print, and return both paths.
 
     Dates and program versions are left out of the files, so the same results give the same bytes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
+    png, pdf = paths(folder, name)
     with using():
         figure.savefig(png, dpi=PNG_DPI, metadata={"Software": None})
         # The layout is solved by now; solving it again for the second file would cost as much as drawing.

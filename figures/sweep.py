@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 
 from circuit.axes import ARM, DRAW, Axis, coordinate
 from circuit.populations import POPULATIONS
-from figures import arms, dose, style
+from figures import arms, beside, dose, style
 from figures.dose import REPEATS
 
 #: So many figures at most are drawn of one sweep; more axes than two make one for each of their places.
@@ -111,15 +111,15 @@ def draw(sweep: Any) -> list[Drawn]:
     return ([_doses(table)] if table is not None else []) + _read_outs(sweep)
 
 
-def save(drawn: Sequence[Drawn], folder: Path) -> list[Path]:
-    """Write every figure as PNG and PDF, and return the PNG files.
+def save(drawn: Sequence[Drawn], folder: Path, second: beside.Helper | None = None) -> list[Path]:
+    """Write every figure as PNG and PDF, one of them beside the others if there is a helper; return the PNG files.
 
     Raises
     ------
     OSError
         If a file cannot be written.
     """
-    return [style.save(one.figure, folder, one.name)[0] for one in drawn]
+    return [paths[0] for paths in beside.save([(one.figure, one.name) for one in drawn], folder, second)]
 
 
 # --- axes in words and numbers

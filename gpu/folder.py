@@ -176,11 +176,24 @@ def read_brief(path: Path) -> dict[str, Any]:
     ResultsError
         As for `read_json`.
     """
+    return read_parts(path)[0]
+
+
+def read_parts(path: Path) -> tuple[dict[str, Any], str | None]:
+    """Read a manifest without its configuration, and that as the text it is.
+
+    One that is not as `write_json` leaves it is read as a whole, and there is no such text.
+
+    Raises
+    ------
+    ResultsError
+        As for `read_json`.
+    """
     with suppress(OSError, ValueError):
         head, _, config = path.read_text(encoding="utf-8").partition(_LAST)
         if config.endswith("}\n}\n") and config.count("\n") == 2:  # one line, and the last of a whole file
-            return json.loads(head + "\n}")
-    return read_json(path)
+            return json.loads(head + "\n}"), config[:-3]
+    return read_json(path), None
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from circuit.errors import ResultsError, StorageError
-from circuit.sweep import name_of
+from circuit.sweep import name_in, name_of
 from gpu import folder
 from gpu.folder import DATA, MANIFEST
 from gpu.plan import Batch, Plan
@@ -129,7 +129,7 @@ def check(plan: Plan, point: str) -> str | None:
 
 
 def checked(plan: Plan, point: str) -> dict[str, Any]:
-    """Return the manifest of a point whose results are what was written for it.
+    """Return the manifest of a point whose results are what was written for it; its ``config`` may be left out.
 
     Raises
     ------
@@ -137,9 +137,13 @@ def checked(plan: Plan, point: str) -> dict[str, Any]:
         With what is wrong.
     """
     where = plan.results(point)
-    manifest = folder.read_json(where / MANIFEST)
+    manifest, config = folder.read_parts(where / MANIFEST)
     folder.verify(where, manifest)
-    if name_of(manifest.get("config")) != point:
+    try:
+        name = name_of(manifest.get("config")) if config is None else name_in(config)
+    except ValueError:  # the whole of it is no JSON either, and says where
+        name = name_of(folder.read_json(where / MANIFEST).get("config"))
+    if name != point:
         raise ResultsError(
             f"{where} holds the results of another point: give it its own name again, or run the point again"
         )
