@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from fractions import Fraction as Ratio
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, StrictBool
@@ -246,7 +247,7 @@ class Experiment(Settings):
 
     def resolved_json(self) -> str:
         """Return `resolved` as one line of JSON; the part of the numbers is kept for the next experiment with them."""
-        return f'{_json(self.settings())[:-1]}, "model": {_numbers_json(self.numbers)}}}'
+        return f'{_json(self.settings())[:-1]}, "model": {_numbers_json(_Same(self.numbers))}}}'
 
 
 def plain(numbers: Parameters) -> dict[str, Any]:
@@ -254,14 +255,23 @@ def plain(numbers: Parameters) -> dict[str, Any]:
     return _without_blanks(numbers.model_dump(mode="json"))
 
 
-#: The numbers last asked for and their JSON: a hundred kilobytes that the points of most sweeps share.
-_last: list[tuple[Parameters, str]] = []
+class _Same:
+    """A key that nothing but the very same numbers equals; to compare all of them takes longer than to ask."""
+
+    def __init__(self, numbers: Parameters) -> None:
+        self.numbers = numbers
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.numbers is other.numbers
+
+    def __hash__(self) -> int:
+        return id(self.numbers)
 
 
-def _numbers_json(numbers: Parameters) -> str:
-    if not _last or _last[0][0] is not numbers:
-        _last[:] = [(numbers, _json(plain(numbers)))]
-    return _last[0][1]
+@lru_cache(maxsize=1)
+def _numbers_json(same: _Same) -> str:
+    """A hundred kilobytes that the points of most sweeps share."""
+    return _json(plain(same.numbers))
 
 
 def _json(values: dict[str, Any]) -> str:
