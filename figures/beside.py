@@ -55,6 +55,7 @@ class Helper:
             self._process.wait()
             with suppress(OSError):
                 self._process.stdin.close()
+            self._process = None
 
 
 @contextmanager
