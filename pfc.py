@@ -594,8 +594,9 @@ def _finish(folder: Path, with_figures: bool) -> None:
         _collect(folder)
         return
     from figures import beside
+    from gpu.build import environment
 
-    with beside.helper() as second:  # begun now, it is ready when the sweep is read
+    with beside.helper(environment()) as second:  # begun now, it is ready when the sweep is read
         sweep = _collect(folder)
         _say("Drawing the figures.")
         from figures import dose, sweep_report

@@ -204,7 +204,7 @@ def edges(
         i, j = fixed_in_degree(
             counts[source], counts[target], degrees[name], source == target, stream(seed, "connectivity", key)
         )
-        by_source = _order(i)
+        by_source = _order(i)  # The order in which weights are dealt.
         i, j = i[by_source], j[by_source]
         factor = log_normal(stream(seed, "weights", key), numbers.heterogeneity.log_sd_weight.si, i.size)
         sources.append(i + where[source].start)

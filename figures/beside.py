@@ -11,7 +11,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,20 +19,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ROOT = Path(__file__).resolve().parent.parent
-
 
 class Helper:
-    """Such a process, or none where there is but one core."""
+    """Such a process, or none where there is but one core; in `environment` it finds our packages."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         if len(os.sched_getaffinity(0)) > 1:
-            path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
             with suppress(OSError):
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "figures.beside"],
-                    env=os.environ | {"PYTHONPATH": path},
+                    env=environment,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
@@ -59,9 +56,9 @@ class Helper:
 
 
 @contextmanager
-def helper() -> Iterator[Helper]:
+def helper(environment: Mapping[str, str]) -> Iterator[Helper]:
     """A process that can save one figure; gone after the block."""
-    made = Helper()
+    made = Helper(environment)
     try:
         yield made
     finally:

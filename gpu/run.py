@@ -205,17 +205,18 @@ class _Files:
             If it is missing or does not have `count` values.
         """
         expected = count * np.dtype(dtype).itemsize
+        content = self._bytes(name)
+        if content.size != expected:
+            told = f"The results were cut short: {name} has {content.size} of {expected} bytes."
+            raise StorageError(told + _room(self.folder))
+        return np.array(content).view(dtype)
+
+    def _bytes(self, name: str) -> np.ndarray:
         if name in self.parts:
             start, size = self.parts[name]
-            content = self.shared[start : start + size]
-            found = content.size
-        else:
-            file = self.folder / name
-            found = file.stat().st_size if file.is_file() else 0
-        if found != expected:
-            told = f"The results were cut short: {name} has {found} of {expected} bytes."
-            raise StorageError(told + _room(self.folder))
-        return np.array(content).view(dtype) if name in self.parts else np.fromfile(file, dtype=dtype, count=count)
+            return self.shared[start : start + size]
+        file = self.folder / name
+        return np.fromfile(file, np.uint8) if file.is_file() else np.empty(0, np.uint8)
 
 
 def _collect(build: Build, files: _Files) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from figures import beside, style
+from gpu.build import environment
 
 
 def drawn() -> list[tuple[Figure, str]]:
@@ -38,7 +39,7 @@ def test_it_saves_the_last_figure(alone: dict[str, bytes], tmp_path: Path, monke
     here: list[str] = []
     save = style.save
     monkeypatch.setattr(style, "save", lambda figure, folder, name: here.append(name) or save(figure, folder, name))
-    with beside.helper() as second:
+    with beside.helper(environment()) as second:
         paths = beside.save(drawn(), tmp_path, second)
     assert here == ["first"]
     assert files(tmp_path) == alone
@@ -46,7 +47,7 @@ def test_it_saves_the_last_figure(alone: dict[str, bytes], tmp_path: Path, monke
 
 
 def test_one_that_died_costs_nothing(alone: dict[str, bytes], tmp_path: Path):
-    with beside.helper() as second:
+    with beside.helper(environment()) as second:
         if second._process is not None:  # there is more than one core
             second._process.kill()
             second._process.wait()
@@ -55,7 +56,7 @@ def test_one_that_died_costs_nothing(alone: dict[str, bytes], tmp_path: Path):
 
 
 def test_one_that_was_ended_costs_nothing(alone: dict[str, bytes], tmp_path: Path):
-    with beside.helper() as second:
+    with beside.helper(environment()) as second:
         second.end()
         beside.save(drawn(), tmp_path, second)
     assert files(tmp_path) == alone
@@ -64,19 +65,19 @@ def test_one_that_was_ended_costs_nothing(alone: dict[str, bytes], tmp_path: Pat
 def test_a_figure_that_cannot_be_handed_over_is_saved_here(alone: dict[str, bytes], tmp_path: Path):
     made = drawn()
     made[1][0].stray = lambda: None  # which no pickle takes
-    with beside.helper() as second:
+    with beside.helper(environment()) as second:
         beside.save(made, tmp_path, second)
     assert files(tmp_path) == alone
 
 
 def test_without_cores_to_spare_there_is_none(tmp_path: Path, alone: dict[str, bytes], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
-    with beside.helper() as second:
+    with beside.helper(environment()) as second:
         beside.save(drawn(), tmp_path, second)
     assert files(tmp_path) == alone
 
 
 def test_what_the_disk_refuses_is_raised_here(tmp_path: Path):
     (tmp_path / "second.png").mkdir()
-    with beside.helper() as second, pytest.raises(OSError):
+    with beside.helper(environment()) as second, pytest.raises(OSError):
         beside.save(drawn(), tmp_path, second)
