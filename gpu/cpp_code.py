@@ -188,6 +188,18 @@ def exp_in_line(sources: Sources) -> Sources:
     return sources | {EXP.name: EXP.read_text()}
 
 
+def conditions_as_wide_as_numbers(sources: Sources) -> Sources:
+    """In the step of the cells a condition is a number of the type of the others.
+
+    As an integer of half the width it makes the compiler take two vectors of cells at once, for which there are too few
+    registers.
+    """
+    for name in _code_objects(sources, "_stateupdater_codeobject()\n"):
+        changed = re.sub(r"\bint_\(([^()]*)\)", r"((\1) ? 1.0 : 0.0)", sources[name])
+        sources = sources | {name: changed}
+    return sources
+
+
 def one_population_at_a_time(sources: Sources) -> Sources:
     """In the step of the cells, what those of a population share is read once for all that follow each other in it.
 
@@ -365,6 +377,7 @@ REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
     clip_without_branch,
     reciprocals_kept,
     exp_in_line,
+    conditions_as_wide_as_numbers,
     one_population_at_a_time,
     one_column_at_a_time,
     cells_are_independent,

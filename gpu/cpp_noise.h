@@ -2,8 +2,9 @@
 // Random numbers by the array: what a loop over cells draws is ready before it starts, so that it can be vectorised.
 //
 // xoshiro128++ (Blackman and Vigna 2021), 16 generators side by side, seeded through splitmix64; normal numbers by Box and
-// Muller, of single precision whatever that of the cells, which so get the same noise in both. The 16 are part of the sequence and not of the processor: the same seed gives the same numbers everywhere, but
-// for the last digit of log, sin and cos.
+// Muller, of single precision whatever that of the cells, which so get the same noise in both. The 16 are part of the
+// sequence and not of the processor: the same seed gives the same numbers everywhere, but for the last digit of log, sin
+// and cos.
 #pragma once
 #include <cmath>
 #include <cstddef>

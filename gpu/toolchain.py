@@ -21,8 +21,16 @@ FLAGS = ("-O3", "-ffast-math", "-std=c++17", "-w")
 # more than GCC's default limit, above which it gives up vectorising. The environment variable PFC_MARCH replaces
 # "native", for programs that shall run on other processors than the one they are built on.
 NATIVE = "-march=native"
-# GCC by itself uses half of the width of AVX-512; on other processors the flag for it changes nothing.
-OPTIONAL_FLAGS = (NATIVE, "-mprefer-vector-width=512", "--param=vect-max-version-for-alias-checks=1000")
+# GCC by itself uses half of the width of AVX-512; on other processors the flag for it changes nothing. Nor does it, on
+# x86, order instructions before it gives out registers: the long chains of a cell's exponentials then come one after
+# another, and the processor cannot look far enough ahead to work at the next one.
+OPTIONAL_FLAGS = (
+    NATIVE,
+    "-mprefer-vector-width=512",
+    "--param=vect-max-version-for-alias-checks=1000",
+    "-fschedule-insns",
+    "-fsched-pressure",
+)
 # At link time the same flag sets flush-to-zero, without which decayed gates run into slow denormal numbers.
 LINK_FLAGS = ("-ffast-math",)
 

@@ -57,6 +57,12 @@ def test_the_loop_is_vectorised(program, name):
     assert not re.search(r"\bcall\s+\S*exp", answer.stdout)
 
 
+def test_no_condition_is_of_another_width(program):
+    text = (program.folder / "code_objects" / "cells_stateupdater_codeobject.cpp").read_text()
+    loop = text.partition("MAIN CODE")[2]
+    assert "t >= t_ready" in loop and "int_(" not in loop
+
+
 def test_nothing_of_single_precision_is_computed_in_double(program):
     if program.structure["precision"] == "double":
         pytest.skip("of single precision")
@@ -70,6 +76,7 @@ def test_nothing_of_single_precision_is_computed_in_double(program):
 WHEREVER = (
     cpp_code.reciprocals_kept,
     cpp_code.exp_in_line,
+    cpp_code.conditions_as_wide_as_numbers,
     cpp_code.one_population_at_a_time,
     cpp_code.one_column_at_a_time,
     cpp_code.cells_are_independent,
