@@ -40,9 +40,9 @@ DESCRIPTION = "build.json"
 # Modules and, with a suffix, other files beside this one whose text shapes the program, besides the model's own.
 SOURCES = ("gpu.compile",)
 CPP_HEADERS = tuple(f"cpp_{name}.h" for name in ("exp", "helpers", "memory", "noise", "pathway", "results"))
-CPP_SOURCES = (*SOURCES, "gpu.cpp_code", *CPP_HEADERS)
+CPP_SOURCES = (*SOURCES, "gpu.input_code", "gpu.cpp_code", *CPP_HEADERS)
 CUDA_HEADERS = tuple(f"cuda_{name}.h" for name in ("counts", "sums", "vectors"))
-CUDA_SOURCES = (*SOURCES, "gpu.cuda_code", *CUDA_HEADERS)
+CUDA_SOURCES = (*SOURCES, "gpu.input_code", "gpu.cuda_code", *CUDA_HEADERS)
 
 
 @dataclass(frozen=True)

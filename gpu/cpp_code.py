@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from circuit import equations
+from gpu import input_code
 
 Sources = dict[str, str]
 """The text of every file of the project that is compiled or included, by its path in it."""
@@ -325,6 +326,11 @@ def arrays_in_place(sources: Sources) -> Sources:
     return _edit(sources, "objects.cpp", include) | {MEMORY.name: MEMORY.read_text()}
 
 
+def values_in_few_files(sources: Sources) -> Sources:
+    """The values of a run share a file (gpu/input_code.py)."""
+    return sources | {"objects.cpp": input_code.read_with_few_files(sources["objects.cpp"], "objects.cpp")}
+
+
 def results_that_are_read(sources: Sources, files: Collection[str]) -> Sources:
     """Half of five hundred arrays are parameters and edges, which come out as they went in; the others share a file.
 
@@ -385,6 +391,7 @@ REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
     threshold_by_blocks,
     spikes_by_cell,
     arrays_in_place,
+    values_in_few_files,
 )
 IN_SINGLE: tuple[Callable[[Sources], Sources], ...] = (all_of_it_single,)
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from gpu import progress
+from gpu import input_code, progress
 
 Sources = dict[str, str]
 """The text of every file of the project that is compiled or included, by its path in it."""
@@ -381,6 +381,11 @@ def no_profiler(sources: Sources) -> Sources:
     return _edit(sources, "main.cu", *changes)
 
 
+def values_in_few_files(sources: Sources) -> Sources:
+    """The values of a run share a file (gpu/input_code.py)."""
+    return sources | {"objects.cu": input_code.read_with_few_files(sources["objects.cu"], "objects.cu")}
+
+
 REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
     duration_at_run_time,
     scope_of_reset,
@@ -392,6 +397,7 @@ REVISIONS: tuple[Callable[[Sources], Sources], ...] = (
     random_numbers_when_drawn,
     traces_in_one_piece,
     sums_by_warp,
+    values_in_few_files,
     failures_that_end,
     no_search_for_repeats,
     one_copy_of_lists,

@@ -42,10 +42,14 @@ def _create(description: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _values(given: str, variable: Mapping[str, Any]) -> np.ndarray:
-    """Return the values in a file, or a number for all places; as for compiled programs, a digit or "-" begins one."""
+    """Return the values in a file from a byte on, "FILE@BYTE", or a number for all places.
+
+    As for compiled programs, a digit or "-" begins a number.
+    """
     if given[0] == "-" or given[0].isdigit():
         return np.full(variable["size"], float(given)).astype(variable["dtype"])
-    return np.fromfile(given, dtype=variable["dtype"])
+    file, _, first = given.rpartition("@")
+    return np.fromfile(file, dtype=variable["dtype"], count=variable["size"], offset=int(first))
 
 
 def _set(objects: Mapping[str, Any], name: str, values: np.ndarray) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import fcntl
+import io
 import os
 import re
 import shutil
@@ -24,9 +25,13 @@ import numpy as np
 from circuit.errors import KilledError, RunError, StorageError
 from gpu import progress, signals
 from gpu.build import Build, Index, Variable, environment
+from gpu.input_code import BUILD
 
 TAIL_LINES = 20
 SCRATCH = "pfc-run-"
+#: Values of a run that are not the same in all places. A letter first and no capitals: programs take "-" and digits for
+#: a number, and CUDA's lowers the case.
+VALUES = "values.dat"
 #: Of a program whose arrays share a file: that, and their names and sizes.
 ARRAYS, SIZES = "arrays", "sizes.txt"
 YOUNG_S = 60.0
@@ -242,41 +247,40 @@ def _final(variable: Variable, files: _Files) -> np.ndarray:
 def lay_out(build: Build, arrays: Mapping[str, np.ndarray], workdir: Path) -> list[str]:
     """Write the values where the program reads them; return its arguments.
 
-    The program reads edges from ``static_arrays`` in its working directory; what a run does not replace there is a link
-    to the build. A value that holds for all cells stands in the arguments, any other in a file that they name.
+    The program reads edges from ``static_arrays`` in its working directory, and what a run does not bring there from
+    the build, to which there is a link. A value that holds for all cells stands in the arguments; all others share a
+    file, and the arguments have their places in it (`gpu.input_code`).
     """
     _check_names(build, arrays)
-    for name in ("arguments", "static_arrays", "results"):
+    for name in ("static_arrays", "results"):
         (workdir / name).mkdir(parents=True, exist_ok=True)
-    static = build.folder / "static_arrays"
-    for file in os.scandir(static) if static.is_dir() else ():
-        os.symlink(file.path, f"{workdir}/static_arrays/{file.name}")
+    os.symlink(build.folder, workdir / BUILD)
     for name, index in build.indices.items():
         values = _fitted(name, arrays[name], index)
         if values.size and not 0 <= values.min() <= values.max() < index.below:
             raise RunError(f"{name} holds cells {values.min()} to {values.max()}; there are 0 to {index.below - 1}.")
-        _put(values, f"{workdir}/{index.file}")
-    settings = []
-    for number, name in enumerate(sorted(set(arrays) - set(build.indices))):
-        variable = build.variables[name]
-        values = _fitted(name, arrays[name], variable)
-        if variable.file is not None and (values == values[:1]).all() and values.size:
-            # Most variables have one value in all places: on the command line, it costs no file.
-            settings.append(f"{name}={_number(values[0])}")
-            continue
-        # A letter first and no capitals: programs take "-" and digits for a number, and CUDA's lowers the case.
-        file = f"arguments/{number}.dat"
-        _put(values, f"{workdir}/{file}")
-        settings.append(f"{name}={file}")
+        with open(workdir / index.file, "wb", buffering=0) as file:
+            _put(values, file)
+    settings, first = [], 0
+    with open(workdir / VALUES, "wb", buffering=0) as file:
+        for name in sorted(set(arrays) - set(build.indices)):
+            variable = build.variables[name]
+            values = _fitted(name, arrays[name], variable)
+            if variable.file is not None and (values == values[:1]).all() and values.size:
+                # Most variables have one value in all places.
+                settings.append(f"{name}={_number(values[0])}")
+                continue
+            settings.append(f"{name}={VALUES}@{first}")
+            first += _put(values, file)
     return settings
 
 
-def _put(values: np.ndarray, file: str) -> None:
-    """Write raw values; `tofile` takes twice as long for the few kilobytes that most are."""
-    with open(file, "wb", buffering=0) as put:
-        rest = memoryview(values).cast("B") if values.size else b""
-        while rest:  # the system takes 2 GB at a time
-            rest = rest[put.write(rest) :]
+def _put(values: np.ndarray, file: io.FileIO) -> int:
+    """Write raw values and return how many bytes; `tofile` takes twice as long for the few kilobytes that most are."""
+    rest = memoryview(values).cast("B") if values.size else b""
+    while rest:  # the system takes 2 GB at a time
+        rest = rest[file.write(rest) :]
+    return values.nbytes
 
 
 def _number(value: np.generic) -> str:

@@ -313,3 +313,14 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.gcc
+def test_values_that_are_not_all_there_are_noticed(compiled: build.Build, arrays: dict, tmp_path: Path):
+    words = [*compiled.command, "--results_dir", "results/", *run.lay_out(compiled, arrays, tmp_path)]
+    with (tmp_path / run.VALUES).open("r+b") as file:
+        file.truncate(8)
+    variables = build.environment() | {"PFC_DURATION": "0.01", "PFC_SEED": "1"}
+    said = subprocess.run(words, cwd=tmp_path, env=variables, stderr=subprocess.PIPE, text=True, check=False).stderr
+    assert "Error reading" in said and "the file ends at 8" in said
+    assert run.COMPLAINTS.match(said)
