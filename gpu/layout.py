@@ -177,9 +177,9 @@ class RunData:
         return dict(zip(self.sizes, np.diff(totals, prepend=0).tolist(), strict=True))
 
 
-def content(exp: Experiment, data: RunData) -> bytes:
-    """Return data.nc."""
-    return netcdf.content(_attributes(exp, data), _groups(data))
+def content(exp: Experiment, data: RunData, parts: Mapping[str, Mapping[str, Variable]]) -> bytes:
+    """Return data.nc, of which `groups` has made the parts."""
+    return netcdf.content(_attributes(exp, data), parts)
 
 
 def _attributes(exp: Experiment, data: RunData) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def windows(exp: Experiment, duration: float) -> dict[str, tuple[float, float]]:
     return {name: (t0, t1) for name, (t0, t1) in planned.items() if t0 < t1 <= duration + 1e-9}
 
 
-def _groups(data: RunData) -> dict[str, dict[str, Variable]]:
+def groups(data: RunData) -> dict[str, dict[str, Variable]]:
     """All groups of the file; one without samples is there all the same, but for those that only a course has."""
     return {
         "populations": _populations(data),
@@ -226,6 +226,12 @@ def _groups(data: RunData) -> dict[str, dict[str, Variable]]:
         **{name: _series(name, getattr(data, name), ("time",)) for name in OF_COURSE if getattr(data, name)},
         **{f"synapses_{name}": _synapses(values) for name, values in data.synapses.items()},
     }
+
+
+def numbers(parts: Mapping[str, Mapping[str, Variable]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of data.nc by "group/name", but for texts, which HDF5 gives back in another form."""
+    arrays = {f"{group}/{name}": entry.values for group, entries in parts.items() for name, entry in entries.items()}
+    return {name: values for name, values in arrays.items() if values.dtype != object}
 
 
 def _names(data: RunData) -> Variable:
@@ -259,8 +265,11 @@ def _cells(data: RunData) -> dict[str, Variable]:
 
 
 def _spikes(data: RunData) -> dict[str, Variable]:
-    order = np.lexsort((data.spikes_cell, data.spikes_step))
-    step, cell = np.asarray(data.spikes_step)[order], np.asarray(data.spikes_cell)[order]
+    step, cell = np.asarray(data.spikes_step), np.asarray(data.spikes_cell)
+    later, same = step[1:] > step[:-1], step[1:] == step[:-1]
+    if not (later | (same & (cell[1:] >= cell[:-1]))).all():  # mostly they come in order
+        order = np.lexsort((cell, step))
+        step, cell = step[order], cell[order]
     return {
         "step": Variable(("spike",), step.astype(np.int64), "1", "time step of the spike; time is step * dt_s"),
         "cell": Variable(("spike",), cell.astype(np.int32), "1", "index of the cell that fired"),

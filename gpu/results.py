@@ -80,7 +80,8 @@ def write(
 
 def _fill(draft: Path, exp: Experiment, data: RunData, manifest: Mapping[str, Any]) -> None:
     """Write the three files into the draft folder."""
-    folder.write_file(draft / DATA, layout.content(exp, data))
+    groups = layout.groups(data)
+    folder.write_file(draft / DATA, layout.content(exp, data, groups))
     whole = {
         "format": FORMAT,
         "title": exp.title,
@@ -90,7 +91,7 @@ def _fill(draft: Path, exp: Experiment, data: RunData, manifest: Mapping[str, An
         "simulated_s": data.duration,
         "spike_counts": data.spike_counts,
     }
-    with Results(draft, whole, {}).held_open() as written:
+    with Results(draft, whole, {}).held_open(layout.numbers(groups)) as written:
         folder.write_json(draft / SUMMARY, summarise(written))
     folder.write_json(draft / MANIFEST, whole | folder.checksums(draft), config=exp.resolved_json())
 
@@ -329,8 +330,10 @@ class Results:
         return (times >= start - _EARLY) & (times < stop - _EARLY)
 
     def _series(self, group: str, name: str) -> Series:
-        recorded = [key for key in SERIES[group] if self._load(lambda file, key=key: f"{group}/{key}" in file)]
-        path = f"{group}/{self._known('series', name, recorded)}"
+        path, named = f"{group}/{name}", SERIES[group]
+        if name not in named or not self._load(lambda file: path in file):
+            recorded = self._load(lambda file: [key for key in named if f"{group}/{key}" in file])
+            self._known("series", name, recorded)  # it is not, and says so
         return self._read(f"{group}/time"), self._read(path)
 
     def _known(self, kind: str, name: str, names: Sequence[str] | Mapping[str, Any]) -> str:
@@ -360,8 +363,13 @@ class Results:
             raise ResultsError(f"{self.path / DATA} cannot be read ({error}): run again") from error
 
     @contextmanager
-    def held_open(self) -> Iterator[Self]:
+    def held_open(self, known: Mapping[str, NDArray[Any]] | None = None) -> Iterator[Self]:
         """Keep data.nc open in the block, and each array once it was read: for much reading in a row.
+
+        Parameters
+        ----------
+        known : mapping of str to ndarray, optional
+            Arrays in it that are at hand, by "group/name".
 
         Raises
         ------
@@ -375,7 +383,7 @@ class Results:
         except OSError as error:
             raise ResultsError(f"{self.path / DATA} cannot be read ({error}): run again") from error
         with file:
-            self._held.append((file, {}))
+            self._held.append((file, dict(known or {})))
             try:
                 yield self
             finally:
