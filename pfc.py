@@ -287,6 +287,8 @@ def _do(planned: Plan, device: Device, workers: int | None, with_figures: bool) 
     """Do what is missing of a sweep on this machine, and say how it ended; status 1 if a point failed."""
     from gpu import points, pool, status, worker
 
+    if with_figures:
+        _import_ahead("figures.sweep", "figures.sweep_report")
     try:
         with worker.stoppable():
             pool.perform(planned, device, workers, _say, _meter)
@@ -612,6 +614,14 @@ def _finish(folder: Path, with_figures: bool) -> None:
     for line in dose.verdict(table) if table is not None else ():
         click.echo(line)
     click.echo(f"Report: {folder / 'report.html'}")
+
+
+def _import_ahead(*modules: str) -> None:
+    """Import modules beside what this process does, which is mostly to wait: Matplotlib takes a second."""
+    import importlib
+    import threading
+
+    threading.Thread(target=lambda: [importlib.import_module(name) for name in modules], daemon=True).start()
 
 
 def _closing(results: Results, out: Path) -> str:
