@@ -10,6 +10,7 @@
 #   COLUMNS_OF_2000="4 16 64"            ensembles
 #   SECONDS_SIMULATED=3                  in each measurement of speed
 #   JOBS=6                               tests at a time
+#   PARTS="speed"                        "work" in its place: a sweep, a course and compute-sanitizer, nine minutes more
 set -uo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -17,6 +18,7 @@ device=${DEVICE:-cuda}
 cells=${CELLS:-2000 10000 100000}
 ensembles=${COLUMNS_OF_2000:-4 16 64}
 seconds=${SECONDS_SIMULATED:-3}
+parts=${PARTS:-speed}
 deadline=$(( $(date +%s) + ${BUDGET:-540} ))
 folder=${1:-benchmarks/records}
 mkdir -p "$folder"
@@ -94,35 +96,50 @@ PY
   rm -f "$stem.csv"
 }
 
-step "Doctor" 90 "${pfc[@]}" doctor --device "$device"
+speed() {
+  step "Doctor" 90 "${pfc[@]}" doctor --device "$device"
+  step "Builds and parity with the CPU, all at once" 420 bash -c 'pfc=("$python" pfc.py); build_all "$0"' "$stem.tests"
+  for size in $cells; do
+    step "One column of $size cells" 120 "${pfc[@]}" benchmark --device "$device" --cells "$size" \
+      --seconds "$seconds" --append "$lines"
+  done
+  for columns in $ensembles; do
+    step "$columns columns of 2000 cells" 90 "${pfc[@]}" benchmark --device "$device" --columns "$columns" \
+      --seconds "$seconds" --append "$lines"
+  done
+  step "One column of 2000 cells in single precision" 120 "${pfc[@]}" benchmark --device "$device" --precision single \
+    --seconds "$seconds" --append "$lines"
+  step "The same column on one core of this machine's processor" 120 taskset -c 0 "${pfc[@]}" benchmark --device cpp \
+    --seconds "$seconds" --repeats 2 --append "$lines"
+  if command -v ncu > /dev/null; then
+    kernels "one column" 1
+    kernels "16 columns" 16
+  else
+    printf '\n## Where a step'"'"'s time goes\n\nLeft out: ncu is not on this machine.\n' >> "$record"
+  fi
+}
+
+# What users do: a sweep on this device and on the processor, a course of days, and whether memory is used as it should.
+work() {
+  local results; results=$(mktemp -d)
+  step "A sweep of 36 points" 240 "${pfc[@]}" sweep configs/dose_response.yaml --device "$device" --out "$results/sweep"
+  step "The same on the cores of this machine" 180 "${pfc[@]}" sweep configs/dose_response.yaml --device cpp \
+    --no-figures --out "$results/cores"
+  step "Do they agree?" 30 "$python" benchmarks/compare_sweeps.py "$results/sweep" "$results/cores"
+  step "A course of days" 240 "${pfc[@]}" run configs/antidepressant.yaml --device "$device" --out "$results/course"
+  if command -v compute-sanitizer > /dev/null; then
+    step "compute-sanitizer on the smoke configuration" 250 compute-sanitizer --target-processes all \
+      --error-exitcode 3 "${pfc[@]}" run configs/smoke.yaml --device "$device" --no-figures --out "$results/smoke" \
+      --set "protocol.t_baseline=2 ms" --set "protocol.t_drug=2 ms" --set "protocol.t_settle=1 ms" \
+      --set "protocol.t_transition=0 ms"
+  else
+    printf '\n## compute-sanitizer\n\nLeft out: it is not on this machine.\n' >> "$record"
+  fi
+  rm -rf "$results"
+}
+
 export -f build_all; export python device cells ensembles
-step "Builds and parity with the CPU, all at once" 420 bash -c 'pfc=("$python" pfc.py); build_all "$0"' "$stem.tests"
-for size in $cells; do
-  step "One column of $size cells" 120 "${pfc[@]}" benchmark --device "$device" --cells "$size" \
-    --seconds "$seconds" --append "$lines"
-done
-for columns in $ensembles; do
-  step "$columns columns of 2000 cells" 90 "${pfc[@]}" benchmark --device "$device" --columns "$columns" \
-    --seconds "$seconds" --append "$lines"
-done
-step "One column of 2000 cells in single precision" 120 "${pfc[@]}" benchmark --device "$device" --precision single \
-  --seconds "$seconds" --append "$lines"
-step "The same column on one core of this machine's processor" 120 taskset -c 0 "${pfc[@]}" benchmark --device cpp \
-  --seconds "$seconds" --repeats 2 --append "$lines"
-if command -v ncu > /dev/null; then
-  kernels "one column" 1
-  kernels "16 columns" 16
-else
-  printf '\n## Where a step'"'"'s time goes\n\nLeft out: ncu is not on this machine.\n' >> "$record"
-fi
-if command -v compute-sanitizer > /dev/null; then
-  step "compute-sanitizer on the smoke configuration" 120 compute-sanitizer --target-processes all --error-exitcode 3 \
-    "${pfc[@]}" run configs/smoke.yaml --device "$device" --no-figures --out "$(mktemp -d)/run" \
-    --set "protocol.t_baseline=10 ms" --set "protocol.t_drug=10 ms" --set "protocol.t_settle=5 ms" \
-    --set "protocol.t_transition=5 ms"
-else
-  printf '\n## compute-sanitizer\n\nLeft out: it is not on this machine.\n' >> "$record"
-fi
+for part in $parts; do "$part"; done
 "$python" - "$lines" >> "$record" <<'PY'
 import json, pathlib, sys
 file = pathlib.Path(sys.argv[1])
