@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from circuit.errors import UserError
+from gpu import threads
 
 if TYPE_CHECKING:
     from circuit.config import Experiment
@@ -640,6 +641,7 @@ def _closing(results: Results, out: Path) -> str:
 
 def main() -> None:
     """Run the command line; an error that the user can put right is one message on stderr and status 2."""
+    threads.take_one()
     try:
         sys.exit(cli(prog_name="pfc", standalone_mode=False))
     except UserError as error:

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from circuit.errors import BuildError
-from gpu import progress, signals, toolchain
+from gpu import progress, signals, threads, toolchain
 from gpu.cache import cache_folder, locked
 from gpu.devices import Device
 
@@ -215,7 +215,7 @@ def environment() -> dict[str, str]:
     """
     path = (str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH"))
     own = {"PYTHONPATH": os.pathsep.join(filter(None, path)), "PYTHONUNBUFFERED": "1"}
-    return {"MPLCONFIGDIR": str(cache_folder() / "matplotlib")} | os.environ | own
+    return threads.ONE | {"MPLCONFIGDIR": str(cache_folder() / "matplotlib")} | os.environ | own
 
 
 def _is_whole(folder: Path) -> bool:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuit.errors import StorageError, UserError
-from gpu import build, job, memory, points, pool, progress, slurm_jobs, worker
+from gpu import build, job, memory, points, pool, progress, slurm_jobs, threads, worker
 from gpu.cache import cache_folder, locked
 from gpu.devices import Device
 from gpu.plan import Batch, Plan
@@ -380,7 +380,7 @@ def _submit(plan: Plan, tasks: Sequence[Sequence[Batch]], request: Request) -> s
         array_parallelism=request.array_limit or len(tasks),
         # Slurm may be a minute early with the signal; to be put back takes a second.
         signal_delay_s=min(60, request.minutes() * 15),
-        setup=list(exports()),
+        setup=[*exports(), *(f"export {key}=${{{key}:-{number}}}" for key, number in threads.ONE.items())],
         additional_parameters=flags(request),
     )
     parts = [Part(str(plan.folder.absolute()), tuple(b.name for b in task), request.device) for task in tasks]
