@@ -10,7 +10,8 @@
 #   COLUMNS_OF_2000="4 16 64"            ensembles
 #   SECONDS_SIMULATED=3                  in each measurement of speed
 #   JOBS=6                               tests at a time
-#   PARTS="speed"                        "work" in its place: a sweep, a course and compute-sanitizer, nine minutes more
+#   PARTS="speed"                        or "sweeps", a sweep on the GPU and on the processor; "work", these, a course and
+#                                        compute-sanitizer, seven minutes more
 set -uo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -119,13 +120,22 @@ speed() {
   fi
 }
 
-# What users do: a sweep on this device and on the processor, a course of days, and whether memory is used as it should.
+# A sweep on this device and on the processor.
+sweeps() {
+  local results; results=$(mktemp -d)
+  step "32 seeds" 240 "${pfc[@]}" sweep configs/ketamine.yaml --vary seed=1..32 --device "$device" --no-figures \
+    --out "$results/sweep"
+  step "The same on the cores of this machine" 180 "${pfc[@]}" sweep configs/ketamine.yaml --vary seed=1..32 \
+    --device cpp --no-figures --out "$results/cores"
+  step "Do they agree?" 30 "$python" benchmarks/compare_sweeps.py "$results/sweep" "$results/cores"
+  rm -rf "$results"
+}
+
+# What users do, and whether memory is used as it should.
 work() {
   local results; results=$(mktemp -d)
-  step "A sweep of 36 points" 240 "${pfc[@]}" sweep configs/dose_response.yaml --device "$device" --out "$results/sweep"
-  step "The same on the cores of this machine" 180 "${pfc[@]}" sweep configs/dose_response.yaml --device cpp \
-    --no-figures --out "$results/cores"
-  step "Do they agree?" 30 "$python" benchmarks/compare_sweeps.py "$results/sweep" "$results/cores"
+  sweeps
+  step "A sweep of 36 points" 240 "${pfc[@]}" sweep configs/dose_response.yaml --device "$device" --out "$results/doses"
   step "A course of days" 240 "${pfc[@]}" run configs/antidepressant.yaml --device "$device" --out "$results/course"
   if command -v compute-sanitizer > /dev/null; then
     step "compute-sanitizer on the smoke configuration" 250 compute-sanitizer --target-processes all \
