@@ -161,6 +161,7 @@ for row in rows:
           f"| {row['per_biological_second_s']:.3f} | {row['per_cell_step_ns']:.3f} |")
 PY
 # The record names no path of the machine.
-sed -i -e "s#$PWD/##g" -e "s#$python#python#g" -e "s#$folder/##g" -e "s#$PFC_CACHE#PFC_CACHE#g" "$record"
+sed -i -e "s#$PWD/##g" -e "s#$python#python#g" -e "s#$folder/##g" -e "s#$PFC_CACHE#PFC_CACHE#g" \
+  -e 's#/tmp/tmp\.[A-Za-z0-9]*#results#g' -e '/PytestBenchmarkWarning/d' "$record"
 rm -f "$stem.log"
 echo "Record: $record"
