@@ -6,8 +6,8 @@
 Both have the same networks and differ in their noise, so points are compared in pairs. Where a program has one column,
 points of the same seed have the same noise too: what is independent are the seeds, so the differences are averaged over
 the points of each seed first, and the ratio of their mean and its standard error has as many degrees of freedom as
-there are seeds, less one. Status 1 if a probability is below 0.001 (one of twenty read-outs is in 2 % of all comparisons), or
-if points are missing.
+there are seeds, less one. Status 1 if a probability is below 0.001 (one of twenty read-outs is in 2 % of all
+comparisons), or if points are missing.
 """
 
 from __future__ import annotations
