@@ -55,8 +55,12 @@ class Device:
 
     @property
     def workers(self) -> int:
-        """Processes that should work on a sweep: one a GPU; one more than cores, which fills the waits for the disk."""
-        return max(1, len(self.visible)) if self.name == "cuda" else toolchain.cores() + 1
+        """Processes that should work on a sweep: one a GPU or core.
+
+        One more would fill the waits for the disk, and takes more from the others: simulations then interrupt each other
+        a hundred times a second and find their values gone from the cache (docs/performance.md).
+        """
+        return max(1, len(self.visible)) if self.name == "cuda" else toolchain.cores()
 
     @property
     def identity(self) -> str:
