@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: So many values tell whether an array is worth compressing.
-SAMPLE = 4096
+SAMPLE = 1024
 #: Name of a scale that is only a dimension, as the netCDF library has it.
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable.{:10d}"
 

@@ -198,8 +198,10 @@ class _Files:
                 start += int(size)
         shared = folder / ARRAYS
         there = parts and shared.is_file() and shared.stat().st_size > 0
-        # Hundreds of arrays are read, most of them small: opening the file for each takes longer than reading them.
-        return cls(folder, parts, np.memmap(shared, np.uint8, "r") if there else np.empty(0, np.uint8))
+        # Hundreds of arrays are read, most of them small: opening the file for each takes longer than reading them, and
+        # a part of a memmap is a memmap, which takes longer to make than an array.
+        mapped = np.memmap(shared, np.uint8, "r").view(np.ndarray) if there else np.empty(0, np.uint8)
+        return cls(folder, parts, mapped)
 
     def read(self, name: str, dtype: str, count: int) -> np.ndarray:
         """Return an array.
