@@ -57,8 +57,8 @@ class Device:
     def workers(self) -> int:
         """Processes that should work on a sweep: one a GPU or core.
 
-        One more would fill the waits for the disk and take more from the others: simulations then interrupt each other a
-        hundred times a second and find their values gone from the cache (docs/performance.md).
+        One more would fill the waits for the disk and take more from the others: simulations then interrupt each other
+        a hundred times a second and find their values gone from the cache (docs/performance.md).
         """
         return max(1, len(self.visible)) if self.name == "cuda" else toolchain.cores()
 
