@@ -9,8 +9,8 @@ the bare ones run before it and half after, so that a machine that gets faster o
 of the throughputs.
 
 Side by side: where the machine changes its speed within minutes, the sweep has one of two cores and the bare programs
-the other at the same time, and then the other way round. It then has one worker and no second process for figures, and
-what it does once counts for the points of one core, so that the ratio is a lower bound.
+the other at the same time, and then the other way round. It then has one worker and no second process for figures, so
+what it does once weighs more, and what two workers do to each other is not in it: no substitute for the other measure.
 """
 
 from __future__ import annotations
@@ -56,16 +56,21 @@ def main() -> None:
     print(f"{len(exps)} points of {exps[0].network.num_neurons} cells, {exps[0].duration} each, "
           f"{toolchain.cores()} cores")  # fmt: skip
     ratios = []
-    for _ in range(asked.repeats if asked.side_by_side else 0):
-        ratios += [beside(exps, program, overrides, vary, *cores) for cores in ((0, 1), (1, 0))]
-    for _ in range(0 if asked.side_by_side else asked.repeats):
-        bare = bare_seconds(exps[::2], program)
-        swept = swept_seconds(overrides, vary)
-        bare += bare_seconds(exps[1::2], program)
-        ratios.append(bare / swept)
-        percent = 100 * ratios[-1]
-        print(f"bare {bare:.1f} s, as a sweep {swept:.1f} s: {percent:.1f} % of the bare throughput", flush=True)
+    for _ in range(asked.repeats):
+        if asked.side_by_side:
+            ratios += [beside(exps, program, overrides, vary, *cores) for cores in ((0, 1), (1, 0))]
+        else:
+            ratios.append(in_turn(exps, program, overrides, vary))
     print(f"median {100 * statistics.median(ratios):.1f} %")
+
+
+def in_turn(exps, program, overrides, vary) -> float:
+    """Throughput of a sweep on all cores over that of bare programs before and after it."""
+    bare = bare_seconds(exps[::2], program)
+    swept = swept_seconds(overrides, vary)
+    bare += bare_seconds(exps[1::2], program)
+    print(f"bare {bare:.1f} s, as a sweep {swept:.1f} s: {100 * bare / swept:.1f} % of the bare throughput", flush=True)
+    return bare / swept
 
 
 def bare_seconds(exps, program) -> float:

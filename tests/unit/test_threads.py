@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gpu import build, threads
+from gpu import build, threads, toolchain
 
 ROOT = Path(__file__).resolve().parents[2]
 #: A product large enough for every library to share it out among its threads.
@@ -46,6 +46,7 @@ def test_the_command_has_one(others: dict[str, str]) -> None:
     assert count(others, "from gpu import threads\nthreads.take_one()\n") == 1
 
 
+@pytest.mark.skipif(toolchain.cores() < 2, reason="no library takes more threads than cores")
 def test_the_user_may_have_more(others: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name in threads.ONE:
         monkeypatch.setenv(name, "2")
