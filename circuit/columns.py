@@ -38,6 +38,8 @@ def stack(parts: Sequence[Arrays], num_cells: int) -> Arrays:
     ValueError
         If columns differ in a number that all cells of a network share; the sentence names it.
     """
+    if len(parts) == 1:
+        return dict(parts[0])
     return {name: _stacked(name, [part[name] for part in parts], num_cells) for name in parts[0]}
 
 

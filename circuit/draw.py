@@ -55,16 +55,46 @@ def arrays(exp: Experiment, segment: Segment | None = None) -> Arrays:
     dict of str to ndarray
         SI units (1 mM is 1.0), float64, or int32 for indices.
     """
-    segment, seed = segment or segments(exp)[0], exp.seed
-    numbers = exp.numbers if segment.intact else with_knockdowns(exp)
-    counts = sizes(exp.network.num_neurons, schema.fractions(numbers))
-    values: Arrays = {}
-    values |= cell_parameters(numbers, counts, seed, dt=exp.numerics.dt.si, step=exp.recording.lfp_step.si)
+    return Networks().arrays(exp, segment)
+
+
+class Networks:
+    """Draws the arrays of one experiment after the other, and a network once for all in a row that have it.
+
+    Points of a sweep that differ in a drug and not in the seed have the same cells and synapses, and those take most of
+    the time. They share the arrays, which are therefore read-only.
+    """
+
+    def __init__(self) -> None:
+        self._key: tuple[object, ...] | None = None
+        self._network: Arrays = {}
+
+    def arrays(self, exp: Experiment, segment: Segment | None = None) -> Arrays:
+        """As the function `arrays`."""
+        segment = segment or segments(exp)[0]
+        numbers = exp.numbers if segment.intact else with_knockdowns(exp)
+        counts = sizes(exp.network.num_neurons, schema.fractions(numbers))
+        values = self._drawn(counts, exp.seed, exp.numerics.dt.si, exp.recording.lfp_step.si, numbers)
+        values |= shared(exp, numbers) | slow_numbers(exp, numbers, segment) | slow_state(exp, counts)
+        return values | column(exp, counts["PYR"], segment)
+
+    def _drawn(self, counts: dict[str, int], seed: int, dt: float, step: float, numbers: schema.Parameters) -> Arrays:
+        key = counts, seed, dt, step, numbers
+        if key != self._key:
+            self._key, self._network = None, {}  # two at a time would be too many of the largest
+            self._network = network(*key)
+            self._key = key
+            for values in self._network.values():
+                values.flags.writeable = False
+        return dict(self._network)
+
+
+def network(counts: dict[str, int], seed: int, dt: float, step: float, numbers: schema.Parameters) -> Arrays:
+    """Cells and synapses with their state at the start; `dt` and `step` of the column clock in s."""
+    values = cell_parameters(numbers, counts, seed, dt, step)
     values |= excitation(numbers, counts, seed) | inhibition(numbers, counts, seed) | contacts(numbers, counts, seed)
     values |= receptor_pools(values, numbers, counts)
-    values |= shared(exp, numbers) | slow_numbers(exp, numbers, segment)
-    values |= initial_state(values, numbers, counts, seed) | slow_state(exp, counts)
-    return values | column(exp, counts["PYR"], segment)
+    return values | initial_state(values, numbers, counts, seed)
 
 
 def moving(exp: Experiment, segment: Segment) -> Arrays:

@@ -108,6 +108,7 @@ def run_columns(
     overwrite: bool,
     on_progress: progress.OnProgress,
     wanted: Collection[Path] | None = None,
+    networks: draw.Networks | None = None,
 ) -> list[results.Results]:
     """Run experiments of equal structure and duration as the columns of one network; write a folder for each.
 
@@ -123,6 +124,8 @@ def run_columns(
     on_progress : callable
     wanted : collection of Path, optional
         Folders to write; by default those of all tasks.
+    networks : Networks, optional
+        What drew earlier ones, of which these may have the network.
 
     Raises
     ------
@@ -133,10 +136,11 @@ def run_columns(
     """
     if tasks[0].exp.course is not None:
         return _run_course(tasks, program, overwrite, on_progress, wanted)
+    networks = networks or draw.Networks()
     start = time.monotonic()
     exps = [task.exp for task in tasks]
     shape = network.structure(exps[0], len(exps))
-    parts = [draw.arrays(exp) for exp in exps]
+    parts = [networks.arrays(exp) for exp in exps]
     try:
         given = columns.stack(parts, shape.column_cells)
     except ValueError as error:

@@ -251,17 +251,22 @@ def _text(sweep: Sweep, batches: Sequence[Batch], columns: int) -> dict[str, Any
 
 
 def _batches(sweep: Sweep, planned: Collection[str], columns: int) -> list[Batch]:
-    """Points that are not `planned` yet, in groups that share a program, a duration and a course."""
-    groups: dict[Any, list[str]] = {}
+    """Points that are not `planned` yet, in groups that share a program, a duration and a course.
+
+    In a group, points that share their cells and synapses, such as all doses of a seed, follow each other: those are
+    drawn once then (`circuit.draw.Networks`), and of a sweep that is stopped, whole curves are there.
+    """
+    groups: dict[Any, dict[Any, list[str]]] = {}
     for point in sweep.points:
         if point.id not in planned:
             course = point.exp.course and point.exp.course.model_dump_json()
             key = network.structure(point.exp), point.exp.duration.exact, course
-            groups.setdefault(key, []).append(point.id)
+            drawn = point.exp.seed, id(point.exp.numbers)
+            groups.setdefault(key, {}).setdefault(drawn, []).append(point.id)
     return [
-        Batch(points, min(columns, len(group)))
+        Batch(points, min(columns, sum(map(len, group.values()))))
         for group in groups.values()
-        for points in itertools.batched(group, columns)
+        for points in itertools.batched(itertools.chain.from_iterable(group.values()), columns)
     ]
 
 

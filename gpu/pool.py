@@ -105,7 +105,7 @@ class Pool:
     def _begin(self, number: int) -> None:
         with (self.plan.folder / LOGS / f"worker-{number}.log").open("a") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "gpu.worker", str(self.plan.folder.absolute()), self.device.name],
+                [sys.executable, "-m", "gpu.worker", *self._words(number)],
                 env=environment() | self._own_device(number),
                 process_group=0,  # a terminal's Ctrl-C reaches the pool alone, which tells them
                 stdin=subprocess.DEVNULL,
@@ -117,6 +117,10 @@ class Pool:
         child = _Child(number, process)
         self._children[number] = child
         threading.Thread(target=self._listen, args=(child,), daemon=True).start()
+
+    def _words(self, number: int) -> list[str]:
+        """Arguments of a worker."""
+        return [str(self.plan.folder.absolute()), self.device.name, str(number), str(self.workers)]
 
     def _own_device(self, number: int) -> dict[str, str]:
         """Environment that gives each worker one of several GPUs."""

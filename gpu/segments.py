@@ -211,7 +211,8 @@ class _Values:
 
     def of(self, segment: Segment) -> Arrays:
         if segment.intact not in self.bases:
-            self.bases[segment.intact] = [draw.arrays(exp, segment) for exp in self.exps]
+            networks = draw.Networks()
+            self.bases[segment.intact] = [networks.arrays(exp, segment) for exp in self.exps]
         parts = zip(self.exps, self.bases[segment.intact], strict=True)
         try:
             return columns.stack([base | draw.moving(exp, segment) for exp, base in parts], self.num_cells)

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from circuit import network
+from circuit import draw, network
 from circuit.errors import BuildError, KilledError, StorageError, UserError
 from gpu import build, job, points, progress, signals
 from gpu.devices import Device
@@ -97,6 +97,7 @@ class Worker:
     say: job.Say
     asked: Asked = field(default_factory=Asked)
     programs: dict[network.Structure, build.Build] = field(default_factory=dict)
+    networks: draw.Networks = field(default_factory=draw.Networks)
 
     def work(self, batches: Sequence[Batch]) -> None:
         """Do what is missing of these batches and nobody else is at.
@@ -165,7 +166,7 @@ class Worker:
         filled = tasks + [tasks[-1]] * (columns - len(tasks))
         start = time.monotonic()
         try:
-            job.run_columns(filled, program, True, self._fraction, wanted)
+            job.run_columns(filled, program, True, self._fraction, wanted, self.networks)
         except KilledError:
             signals.outlive()
             raise
@@ -194,6 +195,16 @@ class Worker:
 def part(plan: Plan, number: int, of: int) -> tuple[Batch, ...]:
     """Return the batches that are one of `of` equal parts of a plan, `number` counting from 0."""
     return plan.batches[number::of]
+
+
+def turned(batches: Sequence[Batch], number: int, of: int) -> tuple[Batch, ...]:
+    """Return all batches, beginning where one of `of` equal stretches does, and after the last with the first.
+
+    Workers that each begin at another place have stretches of their own, with networks of their own, and help each
+    other out at the end.
+    """
+    first = number * len(batches) // of
+    return (*batches[first:], *batches[:first])
 
 
 @dataclass
@@ -228,15 +239,18 @@ def wait_for_end(stopped: Stopped) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Work for a pool: its name for the device, the folder of the sweep; reports go to standard output."""
-    folder, device = arguments
+    """Work for a pool: the folder of the sweep, its name for the device, which worker of how many it is.
+
+    Reports go to standard output.
+    """
+    folder, device, number, of = arguments
     from gpu import devices  # here, so that a pool's children start fast
 
     told = _Lines()
     try:
         with stoppable() as asked:
             plan = Plan.read(Path(folder))
-            Worker(plan, devices.choose(device), told, _say, asked).work(plan.batches)
+            Worker(plan, devices.choose(device), told, _say, asked).work(turned(plan.batches, int(number), int(of)))
     except Stopped:
         return STOPPED
     except StorageError as error:

@@ -126,6 +126,29 @@ def test_the_same_seed_gives_the_same_arrays_and_another_seed_others(configure, 
     assert changed(given, draw.arrays(load(CONFIG, [f"seed={exp.seed + 1}"]))) == set().union(*MOVED_BY.values())
 
 
+@pytest.mark.parametrize("override", [
+    "drug.concentration=3 uM", "network.num_neurons=1000", "parameters.cells.PV.g_tonic_max=2 nS",
+    "numerics.dt=0.05 ms", "recording.lfp_step=2 ms", "parameters.receptors.Mg=2 mM",
+    "knockdowns=[{subunit: GluN2B, populations: [PYR], remaining: 0}]",
+])  # fmt: skip
+def test_after_another_experiment_the_arrays_are_as_when_drawn_alone(configure, given, override):
+    """What is kept of the one before is taken only where it is the same."""
+    networks, other = draw.Networks(), configure(override)
+    networks.arrays(load(CONFIG, ["seed=7"]))
+    networks.arrays(configure())
+    assert not changed(networks.arrays(other), draw.arrays(other))
+    assert not changed(networks.arrays(configure()), given)
+
+
+def test_experiments_that_differ_in_a_drug_share_a_network_that_nobody_may_change(configure):
+    networks = draw.Networks()
+    one, other = (networks.arrays(configure(f"drug.concentration={c} uM")) for c in (0, 3))
+    assert changed(one, other) == {"drug_schedule.values"}
+    assert np.shares_memory(one["spines.weight"], other["spines.weight"])
+    with pytest.raises(ValueError, match="read-only"):
+        other["spines.weight"][0] = 1.0
+
+
 @pytest.mark.parametrize("purpose", streams.STREAMS)
 def test_a_stream_moves_what_it_is_for_and_nothing_else(exp, given, purpose, monkeypatch):
     stream = draw.stream

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from circuit.errors import ResultsError
 from circuit.sweep import expand
-from gpu import plan, points, status
+from gpu import plan, points, status, worker
 from gpu.build import environment
 from gpu.plan import Plan
 
@@ -48,6 +49,21 @@ def test_batches_share_structure_and_hold_every_point_once(tmp_path):
     assert [len(batch.points) for batch in batches] == [4, 1, 4, 1]
     assert {batch.columns for batch in batches} == {4}  # the last ones are filled, and need no program of their own
     assert sorted(name for batch in batches for name in batch.points) == sorted(point.id for point in sweep.points)
+
+
+def test_points_of_one_network_follow_each_other(tmp_path):
+    vary = ("network.num_neurons=1000,1200", "drug.concentration=0 uM,1 uM,3 uM", "seed=1..4")
+    planned = plan.write(expand(SMOKE, (), vary), tmp_path / "sweep", 1)
+    exps = [planned.experiment(batch.name) for batch in planned.batches]
+    found = [(exp.network.num_neurons, exp.seed, exp.drug.concentration.to("uM")) for exp in exps]
+    assert found == list(itertools.product((1000, 1200), (1, 2, 3, 4), (0.0, 1.0, 3.0)))
+
+
+def test_workers_begin_apart_and_each_does_all_that_is_left(planned):
+    orders = [worker.turned(planned.batches, number, 3) for number in range(3)]
+    assert [order[0] for order in orders] == [planned.batches[n] for n in (0, 2, 4)]
+    assert all(set(order) == set(planned.batches) and len(order) == 6 for order in orders)
+    assert worker.turned(planned.batches[:1], 2, 3) == planned.batches[:1]
 
 
 def test_a_sweep_can_grow_and_keeps_its_batches(tmp_path):
