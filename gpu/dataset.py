@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from circuit.axes import coordinate
 from circuit.errors import StorageError
-from gpu import folder, summary
+from gpu import folder, netcdf, summary
 from gpu.collect import Collected
 from gpu.layout import SERIES
 from gpu.netcdf import Variable
@@ -34,9 +34,6 @@ NAMED = {
     "chain": ("chain_", (("chain_hours", *SERIES["chain"]["hours"]),)),
     "spines": ("spines_", (("spines_hours", *SERIES["spines"]["hours"]),)),
 }
-INNER = frozenset(name for _, own in NAMED.values() for name, _, _ in own)
-#: Series from this many bytes on are compressed, one chunk a point.
-LARGE = 2**20
 
 
 def write(sweep: Collected) -> tuple[Path, Path]:
@@ -89,17 +86,10 @@ def table(sweep: Collected) -> str:
 
 
 def content(sweep: Collected) -> bytes:
-    """Return sweep.nc, made in memory: on a full disk, HDF5 brings down the process that writes it."""
-    import h5netcdf  # not at the top: slow to import
-
-    made = io.BytesIO()
-    with h5netcdf.File(made, "w") as file:
-        counts = sweep.counts
-        file.attrs.update({"format": FORMAT, "title": sweep.title, "points": len(sweep.points)})
-        file.attrs.update({f"points_{state}": number for state, number in counts.items()})
-        for name, variable in variables(sweep).items():
-            _write(file, name, variable)
-    return made.getvalue()
+    """Return sweep.nc."""
+    attributes = {"format": FORMAT, "title": sweep.title, "points": len(sweep.points)}
+    attributes |= {f"points_{state}": number for state, number in sweep.counts.items()}
+    return netcdf.content(attributes, {netcdf.ROOT: variables(sweep)})
 
 
 def variables(sweep: Collected) -> dict[str, Variable]:
@@ -111,7 +101,7 @@ def variables(sweep: Collected) -> dict[str, Variable]:
     dims, coordinates = _coordinates(sweep, {*data, *series, *shared})
     others = {"coordinates": " ".join(sorted(coordinates.keys() - dims))} if coordinates.keys() - dims else {}
     placed = {
-        name: Variable((*dims, *one.dims), one.values, one.units, one.long_name, others)
+        name: Variable((*dims, *one.dims), one.values, one.units, one.long_name, others, len(one.dims) or len(dims))
         for name, one in (data | series).items()
     }
     return coordinates | shared | placed
@@ -171,21 +161,3 @@ def _name(key: str, taken: set[str]) -> str:
     while name in taken:
         name += "_axis"
     return name
-
-
-def _write(file: Any, name: str, variable: Variable) -> None:
-    """Write a variable and the dimensions that it needs."""
-    import h5py
-
-    values = variable.values
-    for dim, size in zip(variable.dims, values.shape, strict=True):
-        if dim not in file.dimensions:
-            file.dimensions[dim] = size
-    is_text = values.dtype == object
-    packing: dict[str, Any] = {}
-    if not is_text and values.nbytes >= LARGE:
-        chunks = tuple(size if dim in INNER else 1 for dim, size in zip(variable.dims, values.shape, strict=True))
-        packing = {"chunks": chunks, "compression": "gzip", "compression_opts": 1, "shuffle": True}
-    kind = h5py.string_dtype() if is_text else values.dtype
-    written = file.create_variable(name, variable.dims, kind, values, **packing)
-    written.attrs.update(variable.attributes)
