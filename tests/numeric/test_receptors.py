@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import special
 from scipy.integrate import solve_ivp
 
 from circuit import draw, receptors
@@ -80,6 +81,15 @@ def test_gate_constants_are_those_of_nest(taus, expected):
     tau_decay, tau_rise = (1e-3 * tau for tau in taus)
     k0, k1 = receptors.gate_jump(500.0, tau_rise, tau_decay)
     assert (k0, k1) == (pytest.approx(expected[0], abs=expected[2]), pytest.approx(expected[1], abs=expected[2]))
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1e-3, 20.0, 500.0, 1.9e4, 2.1e4, 1e6])
+@pytest.mark.parametrize("taus", [(0.1, 2e-3), (0.05, 2e-3), (0.04, 0.03), (2.1e-3, 2e-3), (2.0, 1e-4)])
+def test_gate_constants_are_the_incomplete_gamma_function_of_scipy(alpha, taus):
+    tau_decay, tau_rise = taus
+    x, ratio = alpha * tau_rise, tau_rise / tau_decay
+    k0 = x**ratio * special.gammainc(1 - ratio, x) * special.gamma(1 - ratio)
+    assert receptors.gate_jump(alpha, tau_rise, tau_decay) == pytest.approx((k0, np.expm1(-x)), rel=1e-13, abs=0)
 
 
 @pytest.mark.parametrize("taus", NEST_GATE)
