@@ -66,17 +66,16 @@ def helper(environment: Mapping[str, str]) -> Iterator[Helper]:
 
 
 def save(figures: list[tuple[Figure, str]], folder: Path, second: Helper | None = None) -> list[list[Path]]:
-    """Save figures by name as `style.save` does, the last of several by the helper."""
+    """Save figures by name as `style.save` does, the first of several by the helper."""
     from figures import style  # not at the top: the helper is to begin before this process imports Matplotlib
 
-    others = len(figures) - 1 if second is not None and len(figures) > 1 else len(figures)
-    for figure, name in figures[others:]:
-        folder.mkdir(parents=True, exist_ok=True)
-        second.take(figure, folder, name)
-    paths = [style.save(figure, folder, name) for figure, name in figures[:others]]
-    for figure, name in figures[others:]:
-        paths.append(style.paths(folder, name) if second.has_saved() else style.save(figure, folder, name))
-    return paths
+    if second is None or len(figures) < 2:
+        return [style.save(figure, folder, name) for figure, name in figures]
+    (first, its_name), *others = figures
+    folder.mkdir(parents=True, exist_ok=True)
+    second.take(first, folder, its_name)
+    paths = [style.save(figure, folder, name) for figure, name in others]
+    return [style.paths(folder, its_name) if second.has_saved() else style.save(first, folder, its_name), *paths]
 
 
 def main() -> None:

@@ -204,7 +204,11 @@ class _Files:
         return cls(folder, parts, mapped)
 
     def read(self, name: str, dtype: str, count: int) -> np.ndarray:
-        """Return an array.
+        """Return an array, as `look` does."""
+        return self.look(name, dtype, count).copy()
+
+    def look(self, name: str, dtype: str, count: int) -> np.ndarray:
+        """Return an array where it lies, at whatever address: to copy from, not to compute with.
 
         Raises
         ------
@@ -216,7 +220,7 @@ class _Files:
         if content.size != expected:
             told = f"The results were cut short: {name} has {content.size} of {expected} bytes."
             raise StorageError(told + _room(self.folder))
-        return np.array(content).view(dtype)
+        return content.view(dtype)
 
     def _bytes(self, name: str) -> np.ndarray:
         if name in self.parts:
@@ -237,8 +241,8 @@ def _collect(build: Build, files: _Files) -> dict[str, np.ndarray]:
     outputs = {}
     for name, output in build.outputs.items():
         count = int(files.read(output.counter, "int32", 1)[0])
-        values = files.read(output.file, output.dtype, count * (1 if output.width is None else output.width))
-        outputs[name] = values if output.width is None else np.ascontiguousarray(values.reshape(count, output.width).T)
+        values = files.look(output.file, output.dtype, count * (1 if output.width is None else output.width))
+        outputs[name] = values.copy() if output.width is None else values.reshape(count, output.width).T.copy()
     return outputs
 
 

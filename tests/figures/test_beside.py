@@ -35,13 +35,13 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="one core, so there is no process beside")
-def test_it_saves_the_last_figure(alone: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_it_saves_the_first_figure(alone: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     here: list[str] = []
     save = style.save
     monkeypatch.setattr(style, "save", lambda figure, folder, name: here.append(name) or save(figure, folder, name))
     with beside.helper(environment()) as second:
         paths = beside.save(drawn(), tmp_path, second)
-    assert here == ["first"]
+    assert here == ["second"]
     assert files(tmp_path) == alone
     assert [path.name for pair in paths for path in pair] == ["first.png", "first.pdf", "second.png", "second.pdf"]
 
@@ -64,7 +64,7 @@ def test_one_that_was_ended_costs_nothing(alone: dict[str, bytes], tmp_path: Pat
 
 def test_a_figure_that_cannot_be_handed_over_is_saved_here(alone: dict[str, bytes], tmp_path: Path):
     made = drawn()
-    made[1][0].stray = lambda: None  # which no pickle takes
+    made[0][0].stray = lambda: None  # which no pickle takes
     with beside.helper(environment()) as second:
         beside.save(made, tmp_path, second)
     assert files(tmp_path) == alone
@@ -78,6 +78,6 @@ def test_without_cores_to_spare_there_is_none(tmp_path: Path, alone: dict[str, b
 
 
 def test_what_the_disk_refuses_is_raised_here(tmp_path: Path):
-    (tmp_path / "second.png").mkdir()
+    (tmp_path / "first.png").mkdir()
     with beside.helper(environment()) as second, pytest.raises(OSError):
         beside.save(drawn(), tmp_path, second)
