@@ -1,27 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What does a sweep cost over its bare simulations? 256 points of a 500-cell column on all cores, 20 s simulated each.
 
-    python benchmarks/sweep_throughput.py [--points 256] [--repeats 1] [--side-by-side]
+    python benchmarks/sweep_throughput.py [--points 256] [--repeats 1] [--slices 10]
 
 Bare: the compiled program alone, back to back, one a core, its values laid out before the clock runs. As a sweep:
-`pfc sweep` from start to end, with the plan, workers, checks, labelled results, dataset, figures and report. Half of
-the bare ones run before it and half after, so that a machine that gets faster or slower meets both; prints the ratio
-of the throughputs.
+`pfc sweep` from start to end, with the plan, workers, checks, labelled results, dataset, figures and report. Prints the
+ratio of the throughputs.
 
-Side by side: where the machine changes its speed within minutes, the sweep has one of two cores and the bare programs
-the other at the same time, and then the other way round. It then has one worker and no second process for figures, so
-what it does once weighs more, and what two workers do to each other is not in it: no substitute for the other measure.
+Many machines change their speed by a third within minutes. So the two take turns: after every ten seconds all
+processes of the sweep are stopped, and bare programs have the cores for as long. Each has its own clock. With
+`--slices 0` the sweep runs through, with half of the bare programs before it and half after.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import os
+import random
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -46,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=1, help="pairs of measurements")
-    parser.add_argument("--side-by-side", action="store_true", help="at the same time, each on one core")
+    parser.add_argument("--slices", type=float, default=10.0, help="seconds of a turn; 0 for one after the other")
     asked = parser.parse_args()
     overrides = [f"{key}={value}" for key, value in SETTINGS.items()]
     vary = ["drug.concentration=0 uM,0.3 uM,1 uM,3 uM", f"seed=1..{asked.points // 4}"]
@@ -55,22 +60,60 @@ def main() -> None:
     program = job.find(network.structure(exps[0]), device, print, lambda label: progress.Silent())
     print(f"{len(exps)} points of {exps[0].network.num_neurons} cells, {exps[0].duration} each, "
           f"{toolchain.cores()} cores")  # fmt: skip
-    ratios = []
-    for _ in range(asked.repeats):
-        if asked.side_by_side:
-            ratios += [beside(exps, program, overrides, vary, *cores) for cores in ((0, 1), (1, 0))]
-        else:
-            ratios.append(in_turn(exps, program, overrides, vary))
+    measure = partial(by_turns, asked.slices) if asked.slices else in_turn
+    ratios = [measure(exps, program, overrides, vary) for _ in range(asked.repeats)]
     print(f"median {100 * statistics.median(ratios):.1f} %")
 
 
 def in_turn(exps, program, overrides, vary) -> float:
     """Throughput of a sweep on all cores over that of bare programs before and after it."""
     bare = bare_seconds(exps[::2], program)
-    swept = swept_seconds(overrides, vary)
+    with sweep(overrides, vary) as process:
+        begun = time.monotonic()
+        succeeded(process)
+        swept = time.monotonic() - begun
     bare += bare_seconds(exps[1::2], program)
-    print(f"bare {bare:.1f} s, as a sweep {swept:.1f} s: {100 * bare / swept:.1f} % of the bare throughput", flush=True)
-    return bare / swept
+    return told(bare, swept, "")
+
+
+def by_turns(seconds: float, exps, program, overrides, vary) -> float:
+    """Throughput of a sweep on all cores over that of bare programs while it is stopped, every few `seconds`."""
+    swept, bare = 0.0, []
+    points = itertools.cycle(random.Random(1).sample(exps, len(exps)))  # all doses, however few of them are run
+    with sweep(overrides, vary) as process:
+        while process.poll() is None:
+            begun = time.monotonic()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
+            stop(process.pid)
+            swept += time.monotonic() - begun
+            if process.poll() is None:
+                bare += bare_slice(points, program, seconds)
+            send(process.pid, signal.SIGCONT)
+        succeeded(process)
+    each = statistics.mean(bare)
+    return told(each * len(exps) / toolchain.cores(), swept, f" ({each:.3f} s each, mean of {len(bare)})")
+
+
+def told(bare: float, swept: float, how: str) -> float:
+    """Print and return the ratio of the throughputs."""
+    ratio = bare / swept
+    print(f"bare {bare:.1f} s{how}, as a sweep {swept:.1f} s: {100 * ratio:.1f} % of the bare throughput", flush=True)
+    return ratio
+
+
+def bare_slice(points, program, seconds: float) -> list[float]:
+    """Seconds that each of the programs takes that are begun within so many seconds, back to back on each core."""
+    end = time.monotonic() + seconds
+
+    def one_core(_) -> list[float]:
+        done = []
+        while time.monotonic() < end:
+            done.append(bare_point(program, next(points)))
+        return done
+
+    with ThreadPoolExecutor(toolchain.cores()) as pool:
+        return [took for each in pool.map(one_core, range(toolchain.cores())) for took in each]
 
 
 def bare_seconds(exps, program) -> float:
@@ -80,39 +123,59 @@ def bare_seconds(exps, program) -> float:
         return sum(pool.map(partial(bare_point, program), exps)) / toolchain.cores()
 
 
-def bare_point(program, exp, prefix=()) -> float:
+def bare_point(program, exp) -> float:
     """Seconds that the program of one point takes."""
     with run.scratch() as workdir:
         settings = run.lay_out(program, draw.arrays(exp), workdir)
-        words = [*prefix, *program.command, "--results_dir", "results/", *settings]
+        words = [*program.command, "--results_dir", "results/", *settings]
         variables = environment() | {"PFC_DURATION": repr(exp.duration.si), "PFC_SEED": str(exp.seed)}
         begun = time.monotonic()
         subprocess.run(words, cwd=workdir, env=variables, stdout=subprocess.DEVNULL, check=True)
         return time.monotonic() - begun
 
 
-def beside(exps, program, overrides, vary, core: int, other: int) -> float:
-    """Throughput of a sweep on one core over that of bare programs on the other at the same time."""
-    bare = []
-    with ThreadPoolExecutor(1) as pool:
-        sweep = pool.submit(swept_seconds, overrides, vary, ("taskset", "-c", str(core)))
-        while not sweep.done():
-            bare.append(bare_point(program, exps[len(bare) % len(exps)], ("taskset", "-c", str(other))))
-    ratio = statistics.mean(bare) * len(exps) / sweep.result()
-    print(f"core {core}: {sweep.result():.1f} s as a sweep; core {other}: {statistics.mean(bare):.3f} s for each of "
-          f"{len(bare)} bare points; {100 * ratio:.1f} %", flush=True)  # fmt: skip
-    return ratio
-
-
-def swept_seconds(overrides, vary, prefix=()) -> float:
-    """Seconds from the command to its end."""
+@contextmanager
+def sweep(overrides, vary) -> Iterator[subprocess.Popen]:
+    """`pfc sweep` in a session of its own, of which nothing is left after the block."""
     with tempfile.TemporaryDirectory() as folder:
-        words = [*prefix, sys.executable, str(ROOT / "pfc.py"), "sweep", str(CONFIG), "--device", "cpp"]
+        words = [sys.executable, str(ROOT / "pfc.py"), "sweep", str(CONFIG), "--device", "cpp"]
         words += [word for override in overrides for word in ("--set", override)]
         words += [word for axis in vary for word in ("--vary", axis)] + ["--out", f"{folder}/sweep"]
-        begun = time.monotonic()
-        subprocess.run(words, check=True, stdout=subprocess.DEVNULL, env=environment())
-        return time.monotonic() - begun
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, env=environment(), start_new_session=True)
+        try:
+            yield process
+        finally:
+            send(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def succeeded(process: subprocess.Popen) -> None:
+    """Wait for the end of a sweep; raise if it was none."""
+    if status := process.wait():
+        raise SystemExit(f"The sweep ended with status {status}.")
+
+
+def stop(session: int) -> None:
+    """Stop all processes of a session, those too that begin meanwhile."""
+    while any(state not in "TZX" for _, state in processes(session)):
+        send(session, signal.SIGSTOP)
+        time.sleep(0.001)
+
+
+def send(session: int, number: signal.Signals) -> None:
+    """Send a signal to all processes of a session."""
+    for pid, _ in processes(session):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def processes(session: int) -> Iterator[tuple[int, str]]:
+    """Number and state (T is stopped, Z and X are dead) of each process of a session."""
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, of = file.read_text().rpartition(")")[2].split()[:4]
+            if int(of) == session:
+                yield int(file.parent.name), state
 
 
 if __name__ == "__main__":
