@@ -118,7 +118,6 @@ def bare_slice(points, program, seconds: float) -> list[float]:
 
 def bare_seconds(exps, program) -> float:
     """Seconds that the programs of all points take, one after the other on each core."""
-
     with ThreadPoolExecutor(toolchain.cores()) as pool:
         return sum(pool.map(partial(bare_point, program), exps)) / toolchain.cores()
 

@@ -134,9 +134,9 @@ def run_columns(
     UserError
         If the simulation fails or a folder cannot be written.
     """
-    if tasks[0].exp.course is not None:
-        return _run_course(tasks, program, overwrite, on_progress, wanted)
     networks = networks or draw.Networks()
+    if tasks[0].exp.course is not None:
+        return _run_course(tasks, program, overwrite, on_progress, wanted, networks)
     start = time.monotonic()
     exps = [task.exp for task in tasks]
     shape = network.structure(exps[0], len(exps))
@@ -170,18 +170,19 @@ def _run_course(
     overwrite: bool,
     on_progress: progress.OnProgress,
     wanted: Collection[Path] | None,
+    networks: draw.Networks,
 ) -> list[results.Results]:
     """Run experiments whose course is the same, from wherever an earlier start left off."""
     exps = [task.exp for task in tasks]
     shape = network.structure(exps[0], len(exps))
     store = segments.Store(tasks[0].out, segments.identity(exps, program))
-    done = segments.execute(exps, program, store, shape.column_cells, on_progress)
+    done = segments.execute(exps, program, store, shape.column_cells, on_progress, networks)
     written = []
     for number, task in _to_write(tasks, wanted):
         outputs = columns.take(done.outputs, number, len(tasks), shape.column_cells)
         seen = [{name: np.split(view[name], len(tasks))[number] for name in view} for view in done.seen]
         refs = {name: np.split(values, len(tasks))[number] for name, values in done.references.items()}
-        data = record.course_data(task.exp, shape, draw.arrays(task.exp), outputs, seen, refs)
+        data = record.course_data(task.exp, shape, networks.arrays(task.exp), outputs, seen, refs)
         manifest = _manifest(program, tasks, number, done.timings, False)
         written.append(results.write(task.out, task.exp, data, manifest, overwrite))
     store.remove()

@@ -145,6 +145,7 @@ def execute(
     store: Store,
     num_cells: int,
     on_progress: progress.OnProgress,
+    networks: draw.Networks,
 ) -> Done:
     """Simulate a course from where it stands to its end.
 
@@ -158,6 +159,8 @@ def execute(
         Cells of one column.
     on_progress : callable
         Called with the simulated fraction of the whole course.
+    networks : Networks
+        What draws their values.
 
     Raises
     ------
@@ -172,7 +175,7 @@ def execute(
     total = sum(segment.duration for segment in plan)
     done = store.resume()
     state = store.read(done - 1, "state/") if done else {}
-    values = _Values(exps, num_cells)
+    values = _Values(exps, num_cells, networks)
     whole = _Whole(on_progress, sum(segment.duration for segment in plan[:done]) / total)
     for number in range(done, len(plan)):
         before = sum(segment.duration for segment in plan[:number])
@@ -205,14 +208,13 @@ def _run(
 class _Values:
     """Values of a segment; what two segments share is drawn once."""
 
-    def __init__(self, exps: Sequence[Experiment], num_cells: int) -> None:
-        self.exps, self.num_cells = exps, num_cells
+    def __init__(self, exps: Sequence[Experiment], num_cells: int, networks: draw.Networks) -> None:
+        self.exps, self.num_cells, self.networks = exps, num_cells, networks
         self.bases: dict[bool, list[Arrays]] = {}
 
     def of(self, segment: Segment) -> Arrays:
         if segment.intact not in self.bases:
-            networks = draw.Networks()
-            self.bases[segment.intact] = [networks.arrays(exp, segment) for exp in self.exps]
+            self.bases[segment.intact] = [self.networks.arrays(exp, segment) for exp in self.exps]
         parts = zip(self.exps, self.bases[segment.intact], strict=True)
         try:
             return columns.stack([base | draw.moving(exp, segment) for exp, base in parts], self.num_cells)
