@@ -155,7 +155,7 @@ def log_normal(rng: np.random.Generator, log_sd: float, size: int) -> NDArray[np
 def cell_parameters(numbers: schema.Parameters, counts: dict[str, int], seed: int, dt: float, step: float) -> Arrays:
     """Parameters of the cells, heterogeneous where the model says so; `dt` and `step` of the column clock in s."""
     total, spread = sum(counts.values()), numbers.heterogeneity
-    plain = ("g_c", "E_L", "Delta_T", "V_r", "a", "b", "tau_w", "t_ref", "NMDA_ratio", "NMDA_ratio_ext")
+    plain = ("g_c", "E_L", "Delta_T", "V_r", "a", "b", "tau_w", "t_ref", "slow_ext", "slow_ext_d")
     values = {key: per_cell(numbers, counts, key) for key in plain}
     rng = stream(seed, "cell_parameters")
     C, g = log_normal(rng, spread.log_sd_C.si, total), log_normal(rng, spread.log_sd_g_L.si, total)
@@ -166,7 +166,13 @@ def cell_parameters(numbers: schema.Parameters, counts: dict[str, int], seed: in
     for key in ("tau_AMPA", "tau_NMDA", "tau_GABA", "tau_GABA_d"):
         values[key] = euler_tau(per_cell(numbers, counts, key), dt)
     values["gate_decay_ext"] = np.exp(-step / per_cell(numbers, counts, "tau_NMDA"))
+    share = log_normal(stream(seed, "NMDA_share"), spread.log_sd_NMDA.si, total)
+    for key in ("NMDA_ratio", "NMDA_ratio_ext"):
+        values[key] = per_cell(numbers, counts, key) * share
+    common = per_cell(numbers, counts, "shared_ext")  # a share of the variance
+    values |= {"common_ext": np.sqrt(common), "own_ext": np.sqrt(1 - common)}
     drive = log_normal(stream(seed, "background_means"), spread.log_sd_ext.si, total)
+    drive *= inhibition_received(numbers, counts, seed)
     for key in ("mean_ext", "mean_ext_d"):
         values[key] = per_cell(numbers, counts, key) * drive
     for key in ("g_tonic_max", "g_tonic_max_d"):
@@ -176,6 +182,15 @@ def cell_parameters(numbers: schema.Parameters, counts: dict[str, int], seed: in
     values |= terminals(numbers, counts)
     values["stimulated"] = stimulated(numbers, counts, seed).astype(float)
     return {f"cells.{key}": value for key, value in values.items()}
+
+
+def inhibition_received(numbers: schema.Parameters, counts: dict[str, int], seed: int) -> NDArray[np.float64]:
+    """Factor of each cell's inhibitory weights and of its afferents, which balance them; 1 but in pyramidal cells."""
+    factor = np.ones(sum(counts.values()))
+    factor[ranges(counts)["PYR"]] = log_normal(
+        stream(seed, "inhibition"), numbers.heterogeneity.log_sd_inhibition.si, counts["PYR"]
+    )
+    return factor
 
 
 def stimulated(numbers: schema.Parameters, counts: dict[str, int], seed: int) -> NDArray[np.bool_]:
@@ -297,6 +312,7 @@ def inhibition(numbers: schema.Parameters, counts: dict[str, int], seed: int) ->
     """Synapses of interneurons: SST cells reach dendrites, PV and VIP cells somata."""
     names = [name for name in PATHWAYS if split(name)[0] != "PYR"]
     i, j, weight = edges(numbers, counts, seed, names)
+    weight = weight * inhibition_received(numbers, counts, seed)[j]
     sst = ranges(counts)["SST"]
     return synapses("inhibition", i, j, weight, (i >= sst.start) & (i < sst.stop), 1.0)
 
@@ -339,6 +355,7 @@ def shared(exp: Experiment, numbers: schema.Parameters) -> Arrays:
         "sd_ext": drive.sd.si,
         "noise_decay": decay,
         "noise_step": np.sqrt(1 - decay**2),
+        "slow_share_AMPA": drive.slow_share_AMPA.si,
         "slope_Mg": receptors.slope_Mg.si,
         "sodium_min": numbers.channels.sodium_min.si,
         "block_step": exp.numerics.block_step.si,
@@ -377,12 +394,13 @@ def initial_state(values: Arrays, numbers: schema.Parameters, counts: dict[str, 
 
 
 def column(exp: Experiment, num_PYR: int, segment: Segment) -> Arrays:
-    """Glutamate, autoreceptors and the drugs' schedule."""
+    """Input common to the cells, glutamate, autoreceptors and the drugs' schedule."""
     constants = exp.numbers.glutamate
     values = {key: getattr(constants, key).si for key in type(constants).model_fields if key != "initial"}
     glutamate = constants.initial.si
     inhibition = tonic_activation(glutamate, values["mGluR_EC50"], values["mGluR_hill"])
     values |= {"glutamate": glutamate, "autoreceptor": 1 - values["mGluR_max"] * inhibition, "num_PYR": num_PYR}
+    values |= common_input(exp)
     values["hill_glutamate"] = exp.numbers.receptors.hill_glutamate.si
     for tag, name in zip(TAGS, CLASSES, strict=True):
         values[f"EC50_{tag}"] = EC50 = getattr(exp.numbers.receptors, name).EC50_glutamate.si
@@ -398,6 +416,17 @@ def column(exp: Experiment, num_PYR: int, segment: Segment) -> Arrays:
         "readout.i": np.arange(num_PYR, dtype=np.int32),
         "readout.j": np.zeros(num_PYR, dtype=np.int32),
     }
+
+
+def common_input(exp: Experiment) -> dict[str, float]:
+    """Noise that the cells of a column share, at its start and from step to step."""
+    step, drive = exp.recording.lfp_step.si, exp.numbers.drive
+    start = stream(exp.seed, "common_input").standard_normal(2)
+    values = {}
+    for name, tau, first in (("shared", drive.tau_shared, start[0]), ("slow", drive.tau_slow, start[1])):
+        decay = np.exp(-step / tau.si)
+        values |= {f"{name}_noise": first, f"{name}_decay": decay, f"{name}_step": np.sqrt(1 - decay**2)}
+    return values
 
 
 def schedule(exp: Experiment, segment: Segment) -> NDArray[np.float64]:

@@ -73,6 +73,7 @@ g_ext{c} : siemens
 g_NMDA_ext{c} : siemens
 noise{c} : 1
 mean_ext{c} : siemens (constant)
+slow_ext{c} : 1 (constant)
 """
 
 #: Receptors with subunit `{k}` in one compartment. `free_` is their share of the NMDA conductance, less what a drug
@@ -104,6 +105,9 @@ g_tonic_max_d : siemens (constant)
 sd_ext : 1 (shared, constant)
 noise_decay : 1 (shared, constant)
 noise_step : 1 (shared, constant)
+own_ext : 1 (constant)
+common_ext : 1 (constant)
+slow_share_AMPA : 1 (shared, constant)
 slope_Mg : 1/volt (shared, constant)
 reached : 1 (constant)
 block_acceleration : 1 (shared, constant)
@@ -179,12 +183,16 @@ RESET_RELEASE = "released += is_PYR*fraction_PYR"
 # -- cells, on the slower clocks ---------------------------------------------------------------------------------------
 
 #: Ornstein-Uhlenbeck afferent conductance by its exact update, clipped at zero, with what an electrode adds to some
-#: cells, and its NMDA part behind it; tonic GABA_A conductance that an agonist opens.
+#: cells, and its NMDA part behind it; tonic GABA_A conductance that an agonist opens. The cells of a column have a part
+#: of the noise in common, and a slow input, which AMPA receptors see by `slow_share_AMPA` and NMDA receptors in full.
 DRIVE = """
 noise{c} = noise_decay*noise{c} + noise_step*randn()
-afferent{c} = afferent_factor*(mean_ext{c}*clip(1 + sd_ext*noise{c}, 0, inf) + stimulated*stimulus)
+fast{c} = 1 + sd_ext*(own_ext*noise{c} + common_ext*shared_noise)
+slow{c} = slow_ext{c}*slow_noise
+afferent{c} = afferent_factor*(mean_ext{c}*clip(fast{c} + slow_share_AMPA*slow{c}, 0, inf) + stimulated*stimulus)
+afferent_NMDA{c} = afferent_factor*(mean_ext{c}*clip(fast{c} + slow{c}, 0, inf) + stimulated*stimulus)
 g_ext{c} = AMPA_factor*afferent{c}
-g_NMDA_ext{c} = gate_decay_ext*g_NMDA_ext{c} + (1 - gate_decay_ext)*NMDA_ratio_ext*afferent{c}
+g_NMDA_ext{c} = gate_decay_ext*g_NMDA_ext{c} + (1 - gate_decay_ext)*NMDA_ratio_ext*afferent_NMDA{c}
 g_GABA_tonic{c} = GABA_agonist*g_L{c}
 """
 
@@ -270,6 +278,12 @@ mGluR_EC50 : mmolar (constant)
 mGluR_hill : 1 (constant)
 hill_glutamate : 1 (constant)
 log_sodium : 1
+shared_noise : 1
+shared_decay : 1 (constant)
+shared_step : 1 (constant)
+slow_noise : 1
+slow_decay : 1 (constant)
+slow_step : 1 (constant)
 """
 
 #: Ambient glutamate at receptors with subunit `{k}`.
@@ -300,15 +314,22 @@ SCHEDULED = {
 }
 
 #: What the cells read of their column.
-LINKED = {"autoreceptor": "1", "stimulus": "siemens", "log_sodium": "1", **{f"p_tonic_{k}": "1" for k in TAGS}} | {
+LINKED = {
+    **dict.fromkeys(("autoreceptor", "shared_noise", "slow_noise", "log_sodium"), "1"),
+    "stimulus": "siemens",
+    **{f"p_tonic_{k}": "1" for k in TAGS},
+} | {
     name: unit
     for name, unit in SCHEDULED.items()
     if name not in ("conc_drug", "mGluR_agonist", "mGluR_shift", "uptake_shift")
 }
 
-#: Extracellular glutamate: spillover of what the pyramidal cells released since the last step, a non-vesicular leak,
-#: Michaelis-Menten uptake; autoreceptors see it.
+#: Input common to the cells of a column: two Ornstein-Uhlenbeck processes by their exact update. Extracellular
+#: glutamate: spillover of what the pyramidal cells released since the last step, a non-vesicular leak, Michaelis-Menten
+#: uptake; autoreceptors see it.
 COLUMN_STEP = """
+shared_noise = shared_decay*shared_noise + shared_step*randn()
+slow_noise = slow_decay*slow_noise + slow_step*randn()
 uptake = uptake_max*glutamate/(uptake_K*uptake_shift + glutamate)
 glutamate += release_size*released/num_PYR + dt*(leak - uptake)
 bound = (glutamate/mGluR_EC50 + mGluR_agonist)/mGluR_shift

@@ -64,6 +64,9 @@ class Cell(Model):
     g_tonic_max_d: Parameter[units.Conductance]
     mean_ext: Parameter[units.Conductance]
     mean_ext_d: Parameter[units.Conductance]
+    shared_ext: Parameter[units.Fraction]
+    slow_ext: Parameter[units.NonNegative]
+    slow_ext_d: Parameter[units.NonNegative]
 
 
 class Cells(Model):
@@ -113,6 +116,8 @@ class Heterogeneity(Model):
     log_sd_g_L: Parameter[units.NonNegative]
     log_sd_ext: Parameter[units.NonNegative]
     log_sd_weight: Parameter[units.NonNegative]
+    log_sd_NMDA: Parameter[units.NonNegative]
+    log_sd_inhibition: Parameter[units.NonNegative]
 
 
 class Synapses(Model):
@@ -130,10 +135,17 @@ class Synapses(Model):
 
 
 class Drive(Model):
-    """Afferents from outside the column, as an Ornstein-Uhlenbeck AMPA conductance and its NMDA part."""
+    """Afferents from outside the column, as an Ornstein-Uhlenbeck AMPA conductance and its NMDA part.
+
+    Of their noise the cells of a column have a share in common (`Cell.shared_ext`), and all of a slow input
+    (`Cell.slow_ext`).
+    """
 
     tau: Parameter[units.TimeConstant]
     sd: Parameter[units.NonNegative]
+    tau_shared: Parameter[units.TimeConstant]
+    tau_slow: Parameter[units.TimeConstant]
+    slow_share_AMPA: Parameter[units.Fraction]
     activation: Parameter[units.PositiveFraction]
 
 

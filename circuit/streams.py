@@ -20,6 +20,9 @@ STREAMS = {
     "subjects": 7,
     "spines": 8,
     "stimulated": 9,
+    "NMDA_share": 10,
+    "inhibition": 11,
+    "common_input": 12,
 }
 
 

@@ -27,7 +27,7 @@ from circuit.spines import MATURE
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "ketamine.yaml"
 #: Every cell of a population alike.
-ALIKE = tuple(f"parameters.heterogeneity.log_sd_{key}=0" for key in ("C", "g_L", "ext", "weight"))
+ALIKE = tuple(f"parameters.heterogeneity.log_sd_{key}=0" for key in ("C", "g_L", "ext", "weight", "NMDA", "inhibition"))
 #: An initial voltage or threshold spread cannot be 0 in a config; this one is far below any tolerance here.
 SHARP = tuple(f"parameters.cells.{population}.V_T_sd=1e-12 mV" for population in POPULATIONS)
 ONE_EACH = dict.fromkeys(POPULATIONS, 1)
@@ -151,6 +151,10 @@ class Rig:
         """A watched variable, SI units, shape (num_cells, num_samples)."""
         return np.array(getattr(self.objects["watch"], f"{name}_"))
 
+    def column_trace(self, name: str) -> NDArray[np.float64]:
+        """A watched variable of the column, SI units, shape (num_samples,)."""
+        return np.array(getattr(self.objects["watch_column"], f"{name}_"))[0]
+
     def spines(self, name: str) -> NDArray[np.float64]:
         """A variable of the spines now, shape (num_contacts,)."""
         return np.array(getattr(self.objects["spines"], f"{name}_")[:])
@@ -180,10 +184,12 @@ def make(
     watch: Collection[str] = (),
     watch_step: float | None = None,
     plastic: bool = False,
+    watch_column: Collection[str] = (),
 ) -> Rig:
     """Make a network of `counts` cells with these synapses, watching variables of all cells every `watch_step` s.
 
-    Spines that are `plastic` are so at the pace of life from the start.
+    Variables of the column are watched at each step of its own. Spines that are `plastic` are so at the pace of life
+    from the start.
     """
     import brian2 as b2
 
@@ -202,6 +208,11 @@ def make(
     )
     objects = network.create(shape, edges)
     hands = _hands(b2, objects["cells"], watch, watch_step or shape.dt)
+    if watch_column:
+        step = shape.column_step * b2.second
+        hands["watch_column"] = b2.StateMonitor(
+            objects["column"], list(watch_column), record=True, when="end", dt=step, name="watch_column"
+        )
     objects["network"].add(*hands.values())
     objects |= hands
     for name, values in given.items():

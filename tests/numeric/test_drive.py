@@ -118,3 +118,59 @@ def test_the_nmda_part_of_the_drive_is_its_low_pass(exp, cells, course):
         kept = np.exp(-step / cell.tau_NMDA.si)
         expected = kept * filtered[rows, :-1] + (1 - kept) * cell.NMDA_ratio_ext.value * g[rows, 1:]
         np.testing.assert_allclose(filtered[rows, 1:], expected, rtol=1e-10)
+
+
+@pytest.fixture(scope="module")
+def common():
+    """2,500 cells of each population with shared and slow input, after 3,000 steps of the column clock."""
+    import brian2
+
+    keys = {"cells.PYR.shared_ext": 0.2, "cells.PYR.slow_ext": 0.7, "cells.PYR.slow_ext_d": 0.4}
+    keys |= {"cells.PV.shared_ext": 1, "cells.PV.slow_ext": 0, "cells.SST.shared_ext": 0, "cells.SST.slow_ext": 0}
+    keys |= {"drive.tau_shared": "3 ms", "drive.tau_slow": "20 ms", "drive.slow_share_AMPA": 0.3}
+    exp = rig.experiment(*(f"parameters.{key}={value}" for key, value in keys.items()))
+    seed = secrets.randbits(32)
+    print(f"seed of the noise: {seed}")
+    names = ("shared_noise", "slow_noise")
+    made = rig.make(exp, dict.fromkeys(POPULATIONS, 2500), watch_column=names).only("drive", "column_step")
+    brian2.seed(seed)
+    made.run(3000 * exp.recording.lfp_step.si)
+    return exp, made, {name: made.column_trace(name) for name in names}
+
+
+@pytest.mark.parametrize("name", ["shared", "slow"])
+def test_common_noise_is_a_process_of_unit_variance_and_its_time_constant(common, name):
+    """What is left of each step after the decay is white: N(0, 1 - decay^2), which is all there is to the process."""
+    exp, _, series = common
+    kept = np.exp(-exp.recording.lfp_step.si / getattr(exp.numbers.drive, f"tau_{name}").si)
+    left = (series[f"{name}_noise"][1:] - kept * series[f"{name}_noise"][:-1]) / np.sqrt(1 - kept**2)
+    assert stats.kstest(left, "norm").pvalue > FALSE_ALARM
+    assert abs(np.arctanh(np.corrcoef(left[1:], left[:-1])[0, 1])) < SIX_SIGMA / np.sqrt(left.size - 4)
+
+
+def test_common_input_reaches_each_cell_by_its_share(common):
+    """Exactly, from the cell's own noise and the column's: AMPA sees a part of the slow input, and PV cells none."""
+    exp, made, series = common
+    sd, shared, slow = exp.numbers.drive.sd.value, series["shared_noise"][-1], series["slow_noise"][-1]
+    sizes = {"PYR": (0.2, {"": 0.7, "_d": 0.4}), "PV": (1.0, {"": 0.0}), "SST": (0.0, {"": 0.0})}
+    for population, (share, slow_ext) in sizes.items():
+        first = rig.first(population, dict.fromkeys(POPULATIONS, 2500))
+        rows = slice(first, first + 2500)
+        for c, size in slow_ext.items():
+            noise = np.sqrt(1 - share) * made.get(f"noise{c}")[rows] + np.sqrt(share) * shared
+            expected = made.get(f"mean_ext{c}")[rows] * np.maximum(1 + sd * noise + 0.3 * size * slow, 0)
+            np.testing.assert_allclose(made.get(f"g_ext{c}")[rows], expected, rtol=1e-9, atol=1e-24)
+
+
+def test_receptors_for_nmda_see_all_of_the_slow_input(common):
+    """One step on: the low-pass filter moves towards the afferents with the slow input at its full size."""
+    exp, made, _ = common
+    rows, cell = slice(0, 2500), exp.numbers.cells.PYR
+    before = made.get("g_NMDA_ext")[rows]
+    made.run(exp.recording.lfp_step.si)
+    shared, slow = made.column("shared_noise"), made.column("slow_noise")
+    noise = np.sqrt(0.8) * made.get("noise")[rows] + np.sqrt(0.2) * shared
+    afferent = made.get("mean_ext")[rows] * np.maximum(1 + exp.numbers.drive.sd.value * noise + 0.7 * slow, 0)
+    kept = np.exp(-exp.recording.lfp_step.si / cell.tau_NMDA.si)
+    expected = kept * before + (1 - kept) * cell.NMDA_ratio_ext.value * afferent
+    np.testing.assert_allclose(made.get("g_NMDA_ext")[rows], expected, rtol=1e-9)

@@ -54,6 +54,15 @@ MOVED_BY = {
         *(f"cells.g_NMDA_max{c}" for c in COMPARTMENTS),
     },
     "stimulated": {"cells.stimulated"},
+    "NMDA_share": {
+        *(f"cells.{key}" for key in ("NMDA_ratio", "NMDA_ratio_ext")),
+        *(f"cells.{key}{c}" for key in ("g_NMDA_ext", "g_NMDA_max") for c in COMPARTMENTS),
+    },
+    "inhibition": {
+        *(f"inhibition.weight{c}" for c in COMPARTMENTS),
+        *(f"cells.{key}{c}" for key in ("mean_ext", "g_ext", "g_NMDA_ext", "g_NMDA_max") for c in COMPARTMENTS),
+    },
+    "common_input": {"column.shared_noise", "column.slow_noise"},
     "subjects": set(),  # the drug of this experiment is not given as a dose
 }
 #: What starts at zero, so that no value of the run is needed: no spike has come yet, nothing is blocked.
@@ -71,12 +80,16 @@ STARTS_AT_ZERO = {
 IN_THE_STRUCTURE = {"excitation.delay", "inhibition.delay", "spines.delay"}
 
 
+#: Without the spreads that the cells of a population may do without, and with them.
+ALIKE, SPREAD = ([f"parameters.heterogeneity.log_sd_{name}={sd}" for name in ("NMDA", "inhibition")] for sd in (0, 0.2))
+
+
 @pytest.fixture(scope="module")
 def configure():
     """Load the ketamine experiment with overrides and the session's seed."""
     seed = secrets.randbits(31)
     print(f"seed: {seed}")
-    return lambda *overrides: load(CONFIG, [f"seed={seed}", *overrides])
+    return lambda *overrides, spread=ALIKE, later=0: load(CONFIG, [f"seed={seed + later}", *spread, *overrides])
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +134,10 @@ def test_every_number_that_the_program_needs_is_given(given, program):
     assert program.variables.keys() - given.keys() == STARTS_AT_ZERO | IN_THE_STRUCTURE
 
 
-def test_the_same_seed_gives_the_same_arrays_and_another_seed_others(configure, exp, given):
+def test_the_same_seed_gives_the_same_arrays_and_another_seed_others(configure, given):
     assert not changed(given, draw.arrays(configure()))
-    assert changed(given, draw.arrays(load(CONFIG, [f"seed={exp.seed + 1}"]))) == set().union(*MOVED_BY.values())
+    other = configure(spread=SPREAD, later=1)
+    assert changed(draw.arrays(configure(spread=SPREAD)), draw.arrays(other)) == set().union(*MOVED_BY.values())
 
 
 @pytest.mark.parametrize("override", [
@@ -150,8 +164,9 @@ def test_experiments_that_differ_in_a_drug_share_a_network_that_nobody_may_chang
 
 
 @pytest.mark.parametrize("purpose", streams.STREAMS)
-def test_a_stream_moves_what_it_is_for_and_nothing_else(exp, given, purpose, monkeypatch):
-    stream = draw.stream
+def test_a_stream_moves_what_it_is_for_and_nothing_else(configure, purpose, monkeypatch):
+    exp, stream = configure(spread=SPREAD), draw.stream
+    given = draw.arrays(exp)
     shifted = lambda seed, name, *keys: stream(seed + (name == purpose), name, *keys)  # noqa: E731
     monkeypatch.setattr(draw, "stream", shifted)
     assert changed(given, draw.arrays(exp)) == MOVED_BY[purpose]
@@ -355,3 +370,25 @@ def test_a_schedule_is_its_concentration_at_the_middle_of_each_sample(configure)
     sample = stepped.duration.si / draw.SCHEDULE_SAMPLES
     middle = (np.arange(draw.SCHEDULE_SAMPLES) + 0.5) * sample
     np.testing.assert_allclose(values, np.select([middle < 7, middle < 9.5], [0, 1], 30), rtol=1e-12)
+
+
+def test_a_cell_with_more_inhibition_has_more_afferents_in_proportion(configure, counts):
+    """Drawn with and without the spread, ratios of a pyramidal cell's inhibition and afferents are its factor."""
+    without, spread = draw.arrays(configure()), draw.arrays(configure(spread=SPREAD))
+    factor = spread["cells.mean_ext"] / without["cells.mean_ext"]
+    pyramidal = ranges(counts)["PYR"]
+    assert stats.kstest((np.log(factor[pyramidal]) + 0.02) / 0.2, "norm").pvalue > FALSE_ALARM
+    np.testing.assert_allclose(np.delete(factor, np.r_[pyramidal]), 1, rtol=1e-12)
+    for c in COMPARTMENTS:
+        expected = without[f"inhibition.weight{c}"] * factor[without["inhibition.j"]]
+        np.testing.assert_allclose(spread[f"inhibition.weight{c}"], expected, rtol=1e-12)
+
+
+def test_the_nmda_share_spreads_over_cells_about_its_mean(configure, counts):
+    """Both ratios of a cell have one log-normal factor with mean 1."""
+    exp = configure(spread=SPREAD)
+    values = draw.arrays(exp)
+    for key in ("NMDA_ratio", "NMDA_ratio_ext"):
+        means = draw.per_cell(exp.numbers, counts, key)
+        factor = values[f"cells.{key}"][means > 0] / means[means > 0]
+        assert stats.kstest((np.log(factor) + 0.02) / 0.2, "norm").pvalue > FALSE_ALARM
