@@ -64,8 +64,10 @@ EXCITATORY = """
 dg_AMPA{c}/dt = -g_AMPA{c}/tau_AMPA : siemens
 {recurrent}
 {noise}
-g_ext{c} = mean_ext{c}*clip(1 + sd_ext*noise{c}, 0, inf) : siemens
-dg_NMDA_ext{c}/dt = (NMDA_ratio_ext*g_ext{c} - g_NMDA_ext{c})/tau_NMDA : siemens
+fast{c} = 1 + sd_ext*(own_ext*noise{c} + common_ext*shared_noise) : 1
+g_ext{c} = mean_ext{c}*clip(fast{c} + slow_share_AMPA*slow_ext{c}*slow_noise, 0, inf) : siemens
+afferent_NMDA{c} = mean_ext{c}*clip(fast{c} + slow_ext{c}*slow_noise, 0, inf) : siemens
+dg_NMDA_ext{c}/dt = (NMDA_ratio_ext*afferent_NMDA{c} - g_NMDA_ext{c})/tau_NMDA : siemens
 I_AMPA{c} = g_AMPA{c}*({v} - E_exc) : amp
 I_ext{c} = g_ext{c}*({v} - E_exc) : amp
 I_NMDA{c} = ({open})*({v} - E_exc) : amp
@@ -93,8 +95,11 @@ dblock_{k}{c}/dt = acceleration*(p_{k}{c}*k_on*ketamine(t)*B_{k}{c}*(1 - block_{
 """
 OPEN = "f_{k}*(1 - block_{k}{c})*B_{k}{c}*(g_NMDA{c} + g_NMDA_ext{c} + g_tonic_max{c}*p_tonic_{k})"
 
-#: Extracellular glutamate and what it opens and inhibits; sums over pyramidal cells for the field potential.
+#: Input common to the cells; extracellular glutamate and what it opens and inhibits; sums over pyramidal cells for the
+#: field potential.
 COLUMN = """
+dshared_noise/dt = -shared_noise/tau_shared + sqrt(2/tau_shared)*xi_shared : 1
+dslow_noise/dt = -slow_noise/tau_slow + sqrt(2/tau_slow)*xi_slow : 1
 dglutamate/dt = leak - uptake_max*glutamate/(uptake_K + glutamate) : mmolar
 autoreceptor = 1 - mGluR_max/(1 + (mGluR_EC50/glutamate)**mGluR_hill) : 1 (constant over dt)
 I_AMPA_sum : amp
@@ -118,7 +123,7 @@ GATE = {
     "event": "ds/dt = -s/tau_gate : 1 (event-driven)",
     "clock": """
 ds/dt = -s/tau_gate : 1 (clock-driven)
-g_NMDA{c}_post = weight*NMDA_ratio*s/(U*k_zero) : siemens (summed)
+g_NMDA{c}_post = weight*NMDA_ratio_post*s/(U*k_zero) : siemens (summed)
 """,
 }
 RELEASE = """
@@ -131,15 +136,18 @@ opened = released*(k_zero + k_one*s)
 s += opened
 g_AMPA{c}_post += weight*released/U
 """
-OPENS_NMDA = {"event": "g_NMDA{c}_post += weight*NMDA_ratio*opened/(U*k_zero)", "clock": ""}
+OPENS_NMDA = {"event": "g_NMDA{c}_post += weight*NMDA_ratio_post*opened/(U*k_zero)", "clock": ""}
 OPENS_INHIBITORY = "g_GABA{c}_post += weight*released/U"
 OPENS_GLUTAMATE = "glutamate_post += release_size*released/num_PYR"
 
+#: What the cells of a column have in common of their afferents.
+COMMON = ("shared_noise", "slow_noise")
 #: Parameters that differ from cell to cell; the others of a population are constants of its namespace.
 PER_CELL = {"C_m": farad, "C_d": farad, "g_L": siemens, "g_L_d": siemens, "mean_ext": siemens, "g_NMDA_max": siemens}
-PER_CELL |= {"mean_ext_d": siemens, "g_NMDA_max_d": siemens}
+PER_CELL |= {"mean_ext_d": siemens, "g_NMDA_max_d": siemens, "NMDA_ratio": 1, "NMDA_ratio_ext": 1}
 CONSTANT = {"g_c": siemens, "E_L": volt, "Delta_T": volt, "V_r": volt, "a": siemens, "b": amp, "tau_w": second}
-CONSTANT |= {"t_ref": second, "NMDA_ratio_ext": 1, "tau_AMPA": second, "tau_NMDA": second, "tau_GABA": second}
+CONSTANT |= {"t_ref": second, "tau_AMPA": second, "tau_NMDA": second, "tau_GABA": second}
+CONSTANT |= dict.fromkeys(("own_ext", "common_ext", "slow_ext", "slow_ext_d"), 1)
 CONSTANT |= {"tau_GABA_d": second, "g_tonic_max": siemens, "g_tonic_max_d": siemens, "V_cut_above": volt}
 
 
@@ -158,7 +166,8 @@ def cell_equations(exp: Experiment, population: str, gate: str, noise: str) -> s
     """Model text of a population."""
     tags = subunits(exp, population)
     parts = [SOMA, DENDRITE, *(INHIBITORY.format(c=c, v=v) for c, v in (("", "v"), ("_d", "v_d")))]
-    parts += [f"p_tonic_{k} : 1 (linked)" for k in tags]
+    parts += [f"{name} : 1 (linked)" for name in (*COMMON, *(f"p_tonic_{k}" for k in tags))]
+    parts += [f"{key} : 1 (constant)" for key in ("NMDA_ratio", "NMDA_ratio_ext")]
     for c in compartments(population):
         v = "v" + c
         opened = " + ".join(OPEN.format(k=k, c=c) for k in tags)
@@ -182,6 +191,7 @@ def shared(exp: Experiment, values: draw.Arrays) -> dict[str, object]:
         "E_GABA": numbers.synapses.E_GABA.si * volt,
         "sd_ext": numbers.drive.sd.si,
         "tau_ext": numbers.drive.tau.si * second,
+        "slow_share_AMPA": numbers.drive.slow_share_AMPA.si,
         "slope_Mg": numbers.receptors.slope_Mg.si / volt,
         "slope_off": drug.slope_off.si / volt,
         "k_on": drug.k_on.si * Hz / mmolar,
@@ -217,8 +227,8 @@ def make_cells(
             namespace=names,
             name=population,
         )
-        for k in tags:
-            setattr(group, f"p_tonic_{k}", b2.linked_var(column, f"p_tonic_{k}"))
+        for name in (*COMMON, *(f"p_tonic_{k}" for k in tags)):
+            setattr(group, name, b2.linked_var(column, name))
         if population == "PYR":
             group.autoreceptor = b2.linked_var(column, "autoreceptor")
             # Brian2's synapses cannot read what is linked; the column's clock is soon enough.
@@ -244,6 +254,7 @@ def make_column(exp: Experiment) -> NeuronGroup:
     names = {"leak": pool.leak.si * mmolar / second, "uptake_max": pool.uptake_max.si * mmolar / second}
     names |= {key: getattr(pool, key).si * mmolar for key in ("uptake_K", "mGluR_EC50")}
     names |= {key: getattr(pool, key).si for key in ("mGluR_max", "mGluR_hill")}
+    names |= {key: getattr(numbers.drive, key).si * second for key in ("tau_shared", "tau_slow")}
     names["hill_glutamate"] = numbers.receptors.hill_glutamate.si
     for tag, name in zip(TAGS, CLASSES, strict=True):
         names[f"EC50_{tag}"] = getattr(numbers.receptors, name).EC50_glutamate.si * mmolar
@@ -265,7 +276,6 @@ def plasticity(exp: Experiment, pathway: str) -> dict[str, object]:
         "tau_gate": cell.tau_NMDA.si * second,
         "k_zero": k_zero,
         "k_one": k_one,
-        "NMDA_ratio": cell.NMDA_ratio.si,
     }
 
 

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 #: No noise, and a mean drive under which every population fires without it.
 STRONG = {"drive.sd": "0", "cells.PYR.mean_ext": "3 nS", "cells.SST.mean_ext": "1 nS", "cells.VIP.mean_ext": "1.2 nS"}
+STRONG |= {f"cells.{population}.{key}": "0" for population in ("PYR", "PV") for key in ("slow_ext", "shared_ext")}
+STRONG |= {"cells.PYR.slow_ext_d": "0"}
 OVERRIDES = [f"parameters.{key}={value}" for key, value in STRONG.items()]
 CELLS = 1000
 
