@@ -18,8 +18,9 @@ from gpu.cache import cache_folder
 from gpu.devices import Device
 
 SMOKE = Path(__file__).resolve().parents[2] / "configs" / "smoke.yaml"
-#: Without it, the two devices draw other noise; afferents keep their mean.
-NO_NOISE = "parameters.drive.sd=0"
+#: Without noise, since the two devices draw other; and with a mean of the afferents at which cells fire all the same.
+STEADY = {"PYR.slow_ext": "0", "PYR.slow_ext_d": "0", "PV.slow_ext": "0", "PYR.mean_ext": "0.85 nS"}
+NO_NOISE = ("parameters.drive.sd=0", *(f"parameters.cells.{key}={value}" for key, value in STEADY.items()))
 
 
 def simulate(

@@ -41,14 +41,14 @@ def cuda() -> Device:
 
 def test_the_circuit_is_the_same_on_both(cpu: Device, cuda: Device):
     """Over a second, with the drug's onset."""
-    runs = [simulate(device, (NO_NOISE,), 1.0) for device in (cuda, cpu)]
+    runs = [simulate(device, NO_NOISE, 1.0) for device in (cuda, cpu)]
     assert spikes(runs[0].outputs).shape[1] > 50
     assert_equal(*runs, TOLERANCE)
 
 
 def test_columns_in_single_precision_are_the_same_on_both(cpu: Device, cuda: Device):
     """For so long that rounding does not yet move a spike."""
-    overrides = (NO_NOISE, "numerics.precision=single")
+    overrides = (*NO_NOISE, "numerics.precision=single")
     runs = [simulate(device, overrides, 0.2, seeds=(1, 2)) for device in (cuda, cpu)]
     assert runs[0].outputs["voltage_trace.v"].dtype == np.float32
     assert_equal(*runs, tolerance=1e-4)
@@ -62,7 +62,7 @@ def test_slow_biology_and_plasticity_are_the_same_on_both(cpu: Device, cuda: Dev
     changes |= {f"spines.hazard_{name}": np.array(0.0) for name in hazards}
     names = ("spines.potentiation", "spines.efficacy", "spines.head", "cells.p_eEF", "cells.hormone", "cells.entry_B_d")
     runs = [
-        simulate(device, (NO_NOISE,), 0.6, segment=segment, changes=changes, final=names) for device in (cuda, cpu)
+        simulate(device, NO_NOISE, 0.6, segment=segment, changes=changes, final=names) for device in (cuda, cpu)
     ]
     assert_equal(*runs, TOLERANCE)
     for name in names:
@@ -73,10 +73,10 @@ def test_slow_biology_and_plasticity_are_the_same_on_both(cpu: Device, cuda: Dev
 
 
 def test_memory_of_the_gpu_is_touched_there_alone_and_in_any_order(cuda: Device, monkeypatch: pytest.MonkeyPatch):
-    expected = simulate(cuda, (NO_NOISE,), 0.05)
+    expected = simulate(cuda, NO_NOISE, 0.05)
     monkeypatch.setenv("EMULATION_STRICT", "1")
     monkeypatch.setenv("EMULATION_REVERSE", "1")
-    assert_equal(simulate(cuda, (NO_NOISE,), 0.05), expected, TOLERANCE)
+    assert_equal(simulate(cuda, NO_NOISE, 0.05), expected, TOLERANCE)
 
 
 def test_noise_follows_the_seed(cuda: Device):

@@ -43,19 +43,19 @@ def cuda() -> Device:
 
 
 def test_the_same_spikes_and_voltages(cpu: Device, cuda: Device):
-    runs = [simulate(device, (NO_NOISE,), WINDOW_S) for device in (cuda, cpu)]
+    runs = [simulate(device, NO_NOISE, WINDOW_S) for device in (cuda, cpu)]
     assert spikes(runs[0].outputs).shape[1] > 50
     assert_equal(*runs, TOLERANCE)
 
 
 def test_columns_are_runs_of_their_own(cpu: Device, cuda: Device):
-    runs = [simulate(device, (NO_NOISE,), WINDOW_S, seeds=(1, 2, 3)) for device in (cuda, cpu)]
+    runs = [simulate(device, NO_NOISE, WINDOW_S, seeds=(1, 2, 3)) for device in (cuda, cpu)]
     assert_equal(*runs, TOLERANCE)
 
 
 def test_single_precision_is_near(cuda: Device):
     """How near is the difference to show: of the voltages of the first 50 ms, before spikes part."""
-    runs = [simulate(cuda, (NO_NOISE, f"numerics.precision={name}"), 0.05) for name in ("single", "double")]
+    runs = [simulate(cuda, (*NO_NOISE, f"numerics.precision={name}"), 0.05) for name in ("single", "double")]
     for name in ("voltage_trace.v", "voltage_trace.v_d"):
         single, double = (raw.outputs[name] for raw in runs)
         assert single.dtype == np.float32

@@ -25,6 +25,7 @@ DURATION = 0.05
 #: Drug, block and glutamate take part from the start.
 OVERRIDES = (
     "parameters.drive.sd=0",
+    *(f"parameters.cells.{key}=0" for key in ("PYR.slow_ext", "PYR.slow_ext_d", "PV.slow_ext")),
     "parameters.cells.PYR.mean_ext=2.2 nS",
     "protocol.t_settle=0 s",
     "protocol.t_baseline=0.01 s",
