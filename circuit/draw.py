@@ -399,8 +399,8 @@ def column(exp: Experiment, num_PYR: int, segment: Segment) -> Arrays:
     values = {key: getattr(constants, key).si for key in type(constants).model_fields if key != "initial"}
     glutamate = constants.initial.si
     inhibition = tonic_activation(glutamate, values["mGluR_EC50"], values["mGluR_hill"])
-    values |= {"glutamate": glutamate, "autoreceptor": 1 - values["mGluR_max"] * inhibition, "num_PYR": num_PYR}
-    values |= common_input(exp)
+    values |= {"glutamate": glutamate, "vesicular": 0.0, "num_PYR": num_PYR} | common_input(exp)
+    values |= {f"autoreceptor{of}": 1 - values[f"mGluR_max{of}"] * inhibition for of in ("", "_ext")}
     values["hill_glutamate"] = exp.numbers.receptors.hill_glutamate.si
     for tag, name in zip(TAGS, CLASSES, strict=True):
         values[f"EC50_{tag}"] = EC50 = getattr(exp.numbers.receptors, name).EC50_glutamate.si

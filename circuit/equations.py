@@ -262,7 +262,9 @@ g_GABA_d_post += weight_d*release
 
 COLUMN = """
 glutamate : mmolar
+vesicular : mmolar/second
 autoreceptor : 1
+autoreceptor_ext : 1
 released : 1
 I_AMPA_sum : amp
 I_exc_sum : amp
@@ -270,10 +272,12 @@ I_inh_sum : amp
 schedule_rate : 1 (constant)
 num_PYR : 1 (constant)
 release_size : mmolar (constant)
+release_ext : mmolar/second (constant)
 leak : mmolar/second (constant)
 uptake_max : mmolar/second (constant)
 uptake_K : mmolar (constant)
 mGluR_max : 1 (constant)
+mGluR_max_ext : 1 (constant)
 mGluR_EC50 : mmolar (constant)
 mGluR_hill : 1 (constant)
 hill_glutamate : 1 (constant)
@@ -324,16 +328,21 @@ LINKED = {
     if name not in ("conc_drug", "mGluR_agonist", "mGluR_shift", "uptake_shift")
 }
 
-#: Input common to the cells of a column: two Ornstein-Uhlenbeck processes by their exact update. Extracellular
-#: glutamate: spillover of what the pyramidal cells released since the last step, a non-vesicular leak, Michaelis-Menten
-#: uptake; autoreceptors see it.
+#: Input common to the cells of a column: two Ornstein-Uhlenbeck processes by their exact update. Glutamate beside the
+#: synapses: spillover of the vesicles that pyramidal cells emptied since the last step and of those of their afferents,
+#: a non-vesicular leak, Michaelis-Menten uptake. mGluR2/3 on the terminals of both see it, and what they leave of the
+#: afferents' release is left of the drive too.
 COLUMN_STEP = """
 shared_noise = shared_decay*shared_noise + shared_step*randn()
 slow_noise = slow_decay*slow_noise + slow_step*randn()
+afferent_factor = afferent_factor*autoreceptor_ext
+vesicular = release_size*released/(num_PYR*dt) + release_ext*afferent_factor
 uptake = uptake_max*glutamate/(uptake_K*uptake_shift + glutamate)
-glutamate += release_size*released/num_PYR + dt*(leak - uptake)
+glutamate += dt*(vesicular + leak - uptake)
 bound = (glutamate/mGluR_EC50 + mGluR_agonist)/mGluR_shift
-autoreceptor = 1 - mGluR_max/(1 + bound**(-mGluR_hill))
+occupied = 1/(1 + bound**(-mGluR_hill))
+autoreceptor = 1 - mGluR_max*occupied
+autoreceptor_ext = 1 - mGluR_max_ext*occupied
 log_sodium = log(sodium_factor)
 """
 

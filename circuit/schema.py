@@ -184,10 +184,12 @@ class Glutamate(Model):
 
     initial: Parameter[units.Concentration]
     release_size: Parameter[units.Concentration]
+    release_ext: Parameter[units.ConcentrationRate]
     leak: Parameter[units.ConcentrationRate]
     uptake_max: Parameter[units.ConcentrationRate]
     uptake_K: Parameter[units.Affinity]
     mGluR_max: Parameter[units.Fraction]
+    mGluR_max_ext: Parameter[units.Fraction]
     mGluR_EC50: Parameter[units.Affinity]
     mGluR_hill: Parameter[units.Positive]
 

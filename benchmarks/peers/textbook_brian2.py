@@ -65,8 +65,8 @@ dg_AMPA{c}/dt = -g_AMPA{c}/tau_AMPA : siemens
 {recurrent}
 {noise}
 fast{c} = 1 + sd_ext*(own_ext*noise{c} + common_ext*shared_noise) : 1
-g_ext{c} = mean_ext{c}*clip(fast{c} + slow_share_AMPA*slow_ext{c}*slow_noise, 0, inf) : siemens
-afferent_NMDA{c} = mean_ext{c}*clip(fast{c} + slow_ext{c}*slow_noise, 0, inf) : siemens
+g_ext{c} = autoreceptor_ext*mean_ext{c}*clip(fast{c} + slow_share_AMPA*slow_ext{c}*slow_noise, 0, inf) : siemens
+afferent_NMDA{c} = autoreceptor_ext*mean_ext{c}*clip(fast{c} + slow_ext{c}*slow_noise, 0, inf) : siemens
 dg_NMDA_ext{c}/dt = (NMDA_ratio_ext*afferent_NMDA{c} - g_NMDA_ext{c})/tau_NMDA : siemens
 I_AMPA{c} = g_AMPA{c}*({v} - E_exc) : amp
 I_ext{c} = g_ext{c}*({v} - E_exc) : amp
@@ -100,8 +100,9 @@ OPEN = "f_{k}*(1 - block_{k}{c})*B_{k}{c}*(g_NMDA{c} + g_NMDA_ext{c} + g_tonic_m
 COLUMN = """
 dshared_noise/dt = -shared_noise/tau_shared + sqrt(2/tau_shared)*xi_shared : 1
 dslow_noise/dt = -slow_noise/tau_slow + sqrt(2/tau_slow)*xi_slow : 1
-dglutamate/dt = leak - uptake_max*glutamate/(uptake_K + glutamate) : mmolar
+dglutamate/dt = leak + release_ext*autoreceptor_ext - uptake_max*glutamate/(uptake_K + glutamate) : mmolar
 autoreceptor = 1 - mGluR_max/(1 + (mGluR_EC50/glutamate)**mGluR_hill) : 1 (constant over dt)
+autoreceptor_ext = 1 - mGluR_max_ext/(1 + (mGluR_EC50/glutamate)**mGluR_hill) : 1 (constant over dt)
 I_AMPA_sum : amp
 I_exc_sum : amp
 I_inh_sum : amp
@@ -141,7 +142,7 @@ OPENS_INHIBITORY = "g_GABA{c}_post += weight*released/U"
 OPENS_GLUTAMATE = "glutamate_post += release_size*released/num_PYR"
 
 #: What the cells of a column have in common of their afferents.
-COMMON = ("shared_noise", "slow_noise")
+COMMON = ("shared_noise", "slow_noise", "autoreceptor_ext")
 #: Parameters that differ from cell to cell; the others of a population are constants of its namespace.
 PER_CELL = {"C_m": farad, "C_d": farad, "g_L": siemens, "g_L_d": siemens, "mean_ext": siemens, "g_NMDA_max": siemens}
 PER_CELL |= {"mean_ext_d": siemens, "g_NMDA_max_d": siemens, "NMDA_ratio": 1, "NMDA_ratio_ext": 1}
@@ -251,9 +252,9 @@ def make_column(exp: Experiment) -> NeuronGroup:
     """Glutamate of the column."""
     numbers = exp.numbers
     pool = numbers.glutamate
-    names = {"leak": pool.leak.si * mmolar / second, "uptake_max": pool.uptake_max.si * mmolar / second}
+    names = {key: getattr(pool, key).si * mmolar / second for key in ("leak", "release_ext", "uptake_max")}
     names |= {key: getattr(pool, key).si * mmolar for key in ("uptake_K", "mGluR_EC50")}
-    names |= {key: getattr(pool, key).si for key in ("mGluR_max", "mGluR_hill")}
+    names |= {key: getattr(pool, key).si for key in ("mGluR_max", "mGluR_max_ext", "mGluR_hill")}
     names |= {key: getattr(numbers.drive, key).si * second for key in ("tau_shared", "tau_slow")}
     names["hill_glutamate"] = numbers.receptors.hill_glutamate.si
     for tag, name in zip(TAGS, CLASSES, strict=True):

@@ -32,20 +32,35 @@ def pool(exp):
     return numbers.leak.si, numbers.uptake_max.si, numbers.uptake_K.si
 
 
+def settled(influx, largest, K):
+    """Where uptake meets a constant influx (mM/s): K I/(V - I), mM."""
+    return K * influx / (largest - influx)
+
+
+def given(drug, level, site="whole brain"):
+    """The experiment with a drug from its start on."""
+    steps = f"schedule: [{{time: 0 s, concentration: {level}}}]"
+    return rig.experiment(f"interventions=[{{name: {drug}, site: {site}, {steps}}}]")
+
+
+def silent(column):
+    """The column without afferent release, so that the leak alone comes in."""
+    return column.set_column(release_ext=0.0, released=0.0)
+
+
 @pytest.mark.parametrize("glutamate", [1e-5, 1e-3, 2e-2, 0.5])
 def test_uptake_is_michaelis_menten(exp, column, glutamate):
     """One step of the column's clock changes glutamate by leak - V G/(K + G), for any level."""
     step, (leak, largest, K) = exp.recording.lfp_step.si, pool(exp)
-    column.set_column(glutamate=glutamate, released=0.0).run(step)
+    silent(column).set_column(glutamate=glutamate).run(step)
     expected = glutamate + step * (leak - largest * glutamate / (K + glutamate))
     assert column.column("glutamate") == pytest.approx(expected, rel=1e-12)
 
 
 def test_glutamate_settles_where_uptake_meets_the_leak(exp, column):
-    """K leak/(V - leak); the rate there, 37 /s, leaves nothing of the start after 1 s."""
-    leak, largest, K = pool(exp)
-    column.set_column(glutamate=1e-2).run(1.0)
-    assert column.column("glutamate") == pytest.approx(K * leak / (largest - leak), rel=1e-9)
+    """The rate there, 40 /s, leaves nothing of the start after 1 s."""
+    silent(column).set_column(glutamate=1e-2).run(1.0)
+    assert column.column("glutamate") == pytest.approx(settled(*pool(exp)), rel=1e-9)
 
 
 def test_glutamate_falls_as_a_tight_integrator_says(exp, column):
@@ -54,7 +69,7 @@ def test_glutamate_falls_as_a_tight_integrator_says(exp, column):
     solution = solve_ivp(
         lambda t, G: leak - largest * G / (K + G), (0, 0.1), [0.1], t_eval=np.arange(0.02, 0.11, 0.02), rtol=1e-10
     )
-    column.set_column(glutamate=0.1)
+    silent(column).set_column(glutamate=0.1)
     found = [column.run(0.02).column("glutamate") for _ in solution.t]
     bound = exp.recording.lfp_step.si * largest / K / 2
     np.testing.assert_allclose(found, solution.y[0][: len(found)], atol=bound * 0.1, rtol=0)
@@ -63,12 +78,73 @@ def test_glutamate_falls_as_a_tight_integrator_says(exp, column):
 
 @pytest.mark.parametrize("glutamate", [1e-5, 1e-3, 5e-3, 0.1])
 def test_autoreceptors_follow_glutamate(exp, column, glutamate):
-    """1 - max G^h/(G^h + EC50^h), of the glutamate just computed."""
+    """1 - max G^h/(G^h + EC50^h), of the glutamate just computed, on terminals of the column and of its afferents."""
     numbers = exp.numbers.glutamate
-    column.set_column(glutamate=glutamate).run(exp.recording.lfp_step.si)
+    column.set_column(glutamate=glutamate, mGluR_max_ext=0.3).run(exp.recording.lfp_step.si)
     G, h, half = column.column("glutamate"), numbers.mGluR_hill.value, numbers.mGluR_EC50.si
-    expected = 1 - numbers.mGluR_max.value * G**h / (G**h + half**h)
-    assert column.column("autoreceptor") == pytest.approx(expected, rel=1e-12)
+    occupied = G**h / (G**h + half**h)
+    assert column.column("autoreceptor") == pytest.approx(1 - numbers.mGluR_max.value * occupied, rel=1e-12)
+    assert column.column("autoreceptor_ext") == pytest.approx(1 - 0.3 * occupied, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("drug", "site"),
+    [("TTX", "whole brain"), ("TTX", "column"), ("omega_conotoxin_GVIA", "whole brain"), ("LY379268", "column")],
+)
+def test_afferents_release_as_they_drive(drug, site):
+    """Spillover and drive lose the same share to a toxin that reaches the afferents, and to an mGluR2/3 agonist.
+
+    A toxin put into the column leaves them alone. All else is off, so that what is there is what they released.
+    """
+    exp = given(drug, "10 nM", site)
+    entry, step, size, most = getattr(exp.numbers.drugs, drug), exp.recording.lfp_step.si, 5e-3, 0.4
+    share = 1 / (1 + entry.EC50.si / 1e-5)
+    agonist = drug == "LY379268"
+    left = 1 - (most if agonist else entry.max_effect.value) * share * (agonist or site != "column")
+    cells = rig.make(exp).only("column_step", "drive").set(sd_ext=0.0, slow_ext=0.0, slow_ext_d=0.0)
+    cells.set_column(release_ext=size, mGluR_max_ext=most, autoreceptor_ext=1.0)
+    # With an EC50 out of reach for glutamate the receptors answer the drug alone, from the next step on.
+    cells.set_column(mGluR_EC50=1e9, **dict.fromkeys(("uptake_max", "leak", "glutamate", "released"), 0.0))
+    first = cells.run(step).column("glutamate")
+    assert first == pytest.approx(step * size * (1.0 if agonist else left), rel=1e-12)
+    cells.run(step)
+    assert cells.column("vesicular") == pytest.approx(size * left, rel=1e-12)
+    assert cells.column("glutamate") - first == pytest.approx(step * size * left, rel=1e-9)
+    np.testing.assert_allclose(cells.get("g_ext"), left * cells.get("mean_ext"), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shift", [1.0, 6.0])
+def test_uptake_block_raises_the_level_of_balance_by_its_shift(exp, shift):
+    """A competitive blocker multiplies the Michaelis constant, and so the level that a constant influx settles at."""
+    leak, largest, K = pool(exp)
+    level = exp.numbers.drugs.TBOA.EC50.si * (shift - 1)
+    column = rig.make(given("TBOA", f"{level * 1e3} uM")).only("column_step")
+    afferents = 5e-3
+    column.set_column(release_ext=afferents, mGluR_max_ext=0.0, autoreceptor_ext=1.0, released=0.0)
+    balance = settled(leak + afferents, largest, shift * K)
+    below, there, above = (
+        column.set_column(glutamate=start).run(exp.recording.lfp_step.si).column("glutamate") - start
+        for start in (0.9 * balance, balance, 1.1 * balance)
+    )
+    assert below > 0 > above
+    assert there == pytest.approx(0, abs=1e-12 * balance)
+
+
+def test_the_pool_is_bounded_whatever_the_rates(exp):
+    """A terminal releases what it recovers, 1/tau_rec at most; with everything else that comes in, uptake keeps up.
+
+    Ten times the release of rest is still far below the largest uptake, and the level is then less than twenty times
+    that of rest.
+    """
+    numbers, path = exp.numbers.glutamate, exp.numbers.pathways.PYR_to_PYR
+    length = 2.0
+    for rate in (5, 50, 400):
+        released = plasticity(path, np.arange(0, length, 1 / rate)).sum()
+        assert released < 1 + length / path.tau_rec.si
+    leak, largest, K = pool(exp)
+    most = numbers.release_size.si / path.tau_rec.si + numbers.release_ext.si + leak
+    assert most < largest / 2
+    assert settled(most, largest, K) < K
 
 
 @pytest.mark.parametrize("step", ["1 ms", "5 ms"])
@@ -85,7 +161,7 @@ def test_every_spike_of_a_pyramidal_cell_adds_its_glutamate_once(step):
     trains = {k: 0.005 + dt * (k + np.array([0, 22, 60, 127])) for k in range(number)}
     trains |= {k: 0.006 + dt * np.array([0, 40]) for k in range(number, number + 3)}
     cells = rig.make(exp, counts).only("cells", "column_step", "drive")
-    off = dict.fromkeys(("glutamate", "uptake_max", "leak", "mGluR_max"), 0.0)
+    off = dict.fromkeys(("glutamate", "uptake_max", "leak", "release_ext", "mGluR_max"), 0.0)
     cells.set_column(**off | {"glutamate": 1e-3, "autoreceptor": 1.0})
     cells.set(mean_ext=0.0, mean_ext_d=0.0, g_tonic_max=0.0, g_tonic_max_d=0.0)
     cells.fire(trains).run(0.03)

@@ -127,7 +127,7 @@ def test_gate_constants_reach_the_program_by_target(exp):
 def test_ambient_glutamate_activates_by_the_hill_equation(exp, glutamate):
     """The update's text and `receptors.tonic_activation`; the conductance is maximum times share times p."""
     cells = rig.make(exp, dict.fromkeys(POPULATIONS, 10)).only("column_step", "drive")
-    cells.set_column(glutamate=glutamate, uptake_max=0.0, leak=0.0).run(exp.recording.lfp_step.si)
+    cells.set_column(glutamate=glutamate, uptake_max=0.0, leak=0.0, release_ext=0.0).run(exp.recording.lfp_step.si)
     hill = exp.numbers.receptors.hill_glutamate.value
     for tag, name in zip(TAGS, CLASSES, strict=True):
         EC50 = getattr(exp.numbers.receptors, name).EC50_glutamate.si
