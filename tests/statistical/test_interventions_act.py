@@ -31,7 +31,8 @@ ACTS = (
     ("bicuculline", "1 uM", "rate_PYR", (5, 1000)),
     ("LY379268", "100 nM", "glutamate", (-60, -5)),
     ("TBOA", "30 uM", "glutamate", (50, 5000)),
-    ("omega-conotoxin GVIA", "1 uM", "glutamate", (-60, -10)),
+    # At least the share of release that N-type channels carry, at most all that is vesicular.
+    ("omega-conotoxin GVIA", "1 uM", "glutamate", (-97, -30)),
     ("MK-801", "100 nM", "rate_PV", (-101, -10)),
 )
 
