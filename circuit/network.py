@@ -160,7 +160,7 @@ def create(shape: Structure, indices: dict[str, tuple[NDArray, NDArray]]) -> dic
     traced = _in_all_columns(shape, recorded(shape.num_cells, shape.num_traced))
     sampled = _in_all_columns(shape, recorded(shape.num_cells, BLOCK_SAMPLE))
     blocked = [f"block_{k}{c}" for k in TAGS for c in equations.COMPARTMENTS]
-    column_variables = ["glutamate", "conc_drug", "I_AMPA_sum", "I_exc_sum", "I_inh_sum"]
+    column_variables = ["glutamate", "vesicular", "conc_drug", "I_AMPA_sum", "I_exc_sum", "I_inh_sum"]
     monitors = {
         "spikes": b2.SpikeMonitor(cells, name="spikes"),
         "column_trace": b2.StateMonitor(

@@ -35,6 +35,7 @@ RATE_BIN = 0.01
 SERIES: dict[str, dict[str, tuple[str, str]]] = {
     "column": {
         "glutamate": ("uM", "extracellular glutamate concentration"),
+        "vesicular_release": ("uM/s", "glutamate that vesicles of the column and of its afferents spill over"),
         "drug_concentration": ("uM", "free drug concentration"),
         "ampa_throughput": ("pC/s", "AMPA charge per pyramidal cell and second"),
     },

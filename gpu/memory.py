@@ -28,7 +28,7 @@ INTEGER = 4
 SYNAPSE_INDICES = 30
 #: Bytes of a synapse as drawn, which this process keeps while the program runs: two indices, two weights.
 SYNAPSE_DRAWN = 2 * INTEGER + 2 * 8
-COLUMN_TRACES = 5
+COLUMN_TRACES = 6
 VOLTAGE_TRACES = 2
 
 _DECLARED = re.compile(r"^(?:d(?P<state>\w+)/dt = .*|(?P<value>\w+)) : [^()\n]+(?P<flags>\(.*\))?$", re.MULTILINE)

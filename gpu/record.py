@@ -156,10 +156,11 @@ def _responses(exp: Experiment, given: Arrays, data: RunData) -> dict[str, NDArr
 
 
 def _column(outputs: Arrays, num_PYR: int) -> dict[str, NDArray]:
-    """Concentrations, and the AMPA current per pyramidal cell: pA, which is pC/s."""
+    """Concentrations, release in uM/s, and the AMPA current per pyramidal cell: pA, which is pC/s."""
     return {
         "time": outputs["column_trace.t"],
         "glutamate": outputs["column_trace.glutamate"][0] * PER_UM,
+        "vesicular_release": outputs["column_trace.vesicular"][0] * PER_UM,
         "drug_concentration": outputs["column_trace.conc_drug"][0] * PER_UM,
         "ampa_throughput": -outputs["column_trace.I_AMPA_sum"][0] * PER_PA / num_PYR,
     }

@@ -256,7 +256,10 @@ class Results:
         return self._read("rates/time"), self._read("rates/rate")[row]
 
     def column(self, name: str) -> Series:
-        """Time in s and a series: ``glutamate`` or ``drug_concentration`` (uM), ``ampa_throughput`` (pC/s)."""
+        """Time in s and a series.
+
+        ``glutamate`` or ``drug_concentration`` (uM), ``vesicular_release`` (uM/s), ``ampa_throughput`` (pC/s).
+        """
         return self._series("column", name)
 
     def lfp(self, name: str = "lfp") -> Series:

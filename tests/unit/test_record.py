@@ -43,7 +43,7 @@ def outputs(shape):
     step = rng.integers(0, 10_000, 200)
     found = {"spikes.i": rng.integers(0, sum(counts.values()), 200, dtype=np.int32), "spikes.t": step * shape.dt}
     found["column_trace.t"] = np.arange(SAMPLES) * shape.column_step
-    for name in ("glutamate", "conc_drug", "I_AMPA_sum", "I_exc_sum", "I_inh_sum"):
+    for name in ("glutamate", "vesicular", "conc_drug", "I_AMPA_sum", "I_exc_sum", "I_inh_sum"):
         found[f"column_trace.{name}"] = rng.normal(size=(1, SAMPLES)) * 1e-9
     found["block_trace.t"] = np.arange(BLOCK_TIMES) * shape.trace_step
     for k in TAGS:
@@ -74,6 +74,7 @@ def test_column_is_in_its_units(data, outputs, shape):
     """mM to uM, and summed A to pA (pC/s) a pyramidal cell; an inward AMPA current is a positive throughput."""
     num_PYR = dict(shape.num_cells)["PYR"]
     np.testing.assert_allclose(data.column["glutamate"], outputs["column_trace.glutamate"][0] * 1000)
+    np.testing.assert_allclose(data.column["vesicular_release"], outputs["column_trace.vesicular"][0] * 1000)
     np.testing.assert_allclose(data.column["drug_concentration"], outputs["column_trace.conc_drug"][0] * 1000)
     expected = -outputs["column_trace.I_AMPA_sum"][0] * 1e12 / num_PYR
     np.testing.assert_allclose(data.column["ampa_throughput"], expected)
