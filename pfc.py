@@ -99,6 +99,17 @@ def parameters(config: str, overrides: tuple[str, ...], form: str, under: tuple[
 
 
 @cli.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--format", "form", type=click.Choice(["text", "markdown"]), default="text", show_default=True)
+def findings(ids: tuple[str, ...], form: str) -> None:
+    """Print the published observations that the model is fitted to or compared with; all of them, or those of IDs."""
+    from circuit import findings
+
+    chosen = findings.choose(findings.load(), ids)
+    click.echo(findings.markdown(chosen) if form == "markdown" else findings.text(chosen))
+
+
+@cli.command()
 @config_argument
 @set_option
 def cite(config: str, overrides: tuple[str, ...]) -> None:

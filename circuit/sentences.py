@@ -20,6 +20,7 @@ LISTS = {
     "interventions": "{name: NBQX, concentration: 10 uM}",
     "knockdowns": "{subunit: GluN2B, populations: [PYR], remaining: 0}",
     "populations": "PYR, PV",
+    "effects": "{at: 30 mg/kg, sign: up}",
 }
 # What an experiment file may say besides the keys of Settings.
 FILE_KEYS = ("extends", "arms", "sweep", "model", "parameters")
@@ -100,13 +101,14 @@ def _keys_at(loc: tuple, kind: type[BaseModel] | None) -> list[str]:
     for key in loc[:-1]:
         if kind is not None and not isinstance(key, int):
             kind = model_class(kind.model_fields[key].annotation) if key in kind.model_fields else None
-    return list(kind.model_fields) if kind is not None else []
+    return [described.alias or name for name, described in kind.model_fields.items()] if kind is not None else []
 
 
 def key_paths(kind: type[BaseModel], before: str = "") -> list[str]:
     """Return the dotted paths of all keys; a parameter leaf has none below it."""
     paths = []
-    for name, described in kind.model_fields.items():
+    for field, described in kind.model_fields.items():
+        name = described.alias or field
         paths.append(before + name)
         below = model_class(described.annotation)
         if below is not None and not issubclass(below, Parameter):

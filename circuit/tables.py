@@ -85,7 +85,12 @@ def _plain(body: list[tuple[str, ...]]) -> str:
 
 
 def _markdown(body: list[tuple[str, ...]]) -> str:
-    lines = (HEADER, tuple("---" for _ in HEADER), *body)
+    return markdown_table(HEADER, body)
+
+
+def markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Return a table of Markdown; every row has as many cells as the header."""
+    lines = (header, ["---"] * len(header), *body)
     return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import pfc
+from circuit import findings
 from circuit.config import load
 from circuit.tables import parameter_table
 
@@ -20,6 +21,12 @@ def test_parameter_table_is_the_one_of_the_config() -> None:
     """To renew it: pfc parameters --format markdown > docs/parameters.md."""
     table = parameter_table(load(ROOT / "configs" / "baseline.yaml").numbers, "markdown")
     assert (ROOT / "docs" / "parameters.md").read_text().strip() == table.strip()
+
+
+def test_page_of_findings_is_the_one_of_the_config() -> None:
+    """To renew it: pfc findings --format markdown > docs/findings.md."""
+    page = findings.markdown(findings.load())
+    assert (ROOT / "docs" / "findings.md").read_text().strip() == page.strip()
 
 
 def test_assumed_numbers_of_drugs_come_first_on_their_page() -> None:
