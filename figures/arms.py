@@ -6,13 +6,15 @@ from __future__ import annotations
 import csv
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from circuit.findings import Findings, load
 from figures import style
 
 
@@ -86,34 +88,79 @@ OF_STIMULI = {
     "control": Measure("control\nspines", _pathway("control")),
     "charge": Measure("AMPA charge\nafter a pulse", _around_induction(lambda r, at: _at(*r.responses("charge"), at))),
 }
-#: What was published of an arm: the finding of the list, and the words beside its bars.
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was published of an arm.
+
+    Attributes
+    ----------
+    words : str
+        Beside its bars, in front of the source.
+    ids : tuple of str
+        The findings (configs/findings.yaml) whose sources are named.
+    signs : dict of str to tuple of str
+        Of measures, the direction that a finding has, whatever the model shows: ``up``, ``down`` or ``none``, and its
+        id. ``none`` beside ketamine means that its effect was prevented.
+    """
+
+    words: str
+    ids: tuple[str, ...] = ()
+    signs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def label(self, known: Findings) -> str:
+        """Return the words and the sources."""
+        sources = ", ".join(dict.fromkeys(known[name].source.replace(" ", "\N{NO-BREAK SPACE}") for name in self.ids))
+        return f"{self.words} ({sources})" if sources else self.words
+
+
 PUBLISHED = {
-    "ketamine": "C1, C4, C9: all rise, p-eEF2 falls",
-    "NBQX + ketamine": "C9, C10, D19: blocked",
-    "nimodipine + ketamine": "C9: BDNF release blocked",
-    "anti-BDNF + ketamine": "C8: behaviour blocked",
-    "K-252a + ketamine": "TrkB needed (review)",
-    "rapamycin + ketamine": "C1, C3: proteins and spines blocked",
-    "muscimol + ketamine": "D15: behaviour blocked",
-    "compound C + ketamine": "C12: BDNF attenuated",
-    "BDNF Met-Met + ketamine": "D12: synaptogenesis absent",
-    "GSK-3 knock-in + ketamine": "C14: behaviour absent",
-    "SB216763": "C15: behaviour unchanged",
-    "LY379268 + ketamine": "B33: surge blocked",
-    "CP-101606": "D28: antidepressant",
-    "MK-801": "C4, D19: as ketamine, shorter",
-    "memantine": "A12: ineffective at rest",
-    "rapastinel": "D34: antidepressant, no surge (A25)",
-    "Ro 25-6981": "C3: as ketamine",
-    "theta bursts": "Larson 1986: potentiate",
-    "low frequency": "Dudek 1992: depresses",
-    "MK-801 theta bursts": "NMDA receptors needed",
-    "MK-801 low frequency": "Dudek 1992: NMDA receptors needed",
-    "Ro 25-6981 low frequency": "Liu 2004: no depression",
-    "Ro 25-6981 theta bursts": "Liu 2004: potentiate",
-    "no GluN2A theta bursts": "Liu 2004: no potentiation",
-    "anti-BDNF theta bursts": "Figurov 1996: less",
+    "ketamine": Published(
+        "antidepressant",
+        ("D19",),
+        {
+            "p_eEF2_30min": ("down", "C4"),
+            "released_BDNF_1h": ("up", "C9"),
+            "BDNF_1h": ("up", "C4"),
+            "p_mTOR_1h": ("up", "C1"),
+            "GluA1_6h": ("up", "C2"),
+            "formed_24h": ("up", "D6"),
+            "spines_24h": ("up", "C1"),
+        },
+    ),
+    "NBQX + ketamine": Published("behaviour prevented", ("D19",), {"released_BDNF_1h": ("none", "C9")}),
+    "nimodipine + ketamine": Published("BDNF not released", ("C9",), {"released_BDNF_1h": ("none", "C9")}),
+    "anti-BDNF + ketamine": Published("behaviour prevented", ("C8",)),
+    "K-252a + ketamine": Published("TrkB needed, say reviews"),
+    "rapamycin + ketamine": Published(
+        "prevented in rats", ("C1",), {"GluA1_6h": ("none", "C1"), "spines_24h": ("none", "C1")}
+    ),
+    "muscimol + ketamine": Published("behaviour prevented", ("D15",)),
+    "compound C + ketamine": Published("BDNF rises less", ("C12",)),
+    "BDNF Met-Met + ketamine": Published("no synaptogenesis", ("D12",), {"spines_24h": ("none", "D12")}),
+    "GSK-3 knock-in + ketamine": Published("behaviour absent", ("C14",)),
+    "SB216763": Published("not antidepressant", ("C15",)),
+    "LY379268 + ketamine": Published("glutamate rise blocked", ("B33",)),
+    "CP-101606": Published("antidepressant", ("D28",)),
+    "MK-801": Published("as ketamine, shorter", ("D19",), {"p_eEF2_30min": ("down", "C4")}),
+    "memantine": Published(
+        "not antidepressant", ("A12",), {"p_eEF2_30min": ("none", "A12"), "BDNF_1h": ("none", "A12")}
+    ),
+    "rapastinel": Published("antidepressant, no surge", ("A25",)),
+    "Ro 25-6981": Published("as ketamine", ("C3",), {"GluA1_6h": ("up", "C3"), "spines_24h": ("up", "C3")}),
+    "PYR GluN2B knock-out": Published("antidepressant by itself", ("C24",), {"p_mTOR_1h": ("up", "C24")}),
+    "PYR GluN2B knock-out + ketamine": Published("ketamine adds nothing", ("C24",)),
+    "theta bursts": Published("potentiate", ("A30",), {"tested": ("up", "A30")}),
+    "low frequency": Published("depresses", ("A31",), {"tested": ("down", "A31")}),
+    "MK-801 theta bursts": Published("NMDA receptors needed"),
+    "MK-801 low frequency": Published("NMDA receptors needed", ("A31",), {"tested": ("none", "A31")}),
+    "Ro 25-6981 low frequency": Published("no depression", ("A32",), {"tested": ("none", "A32")}),
+    "Ro 25-6981 theta bursts": Published("potentiate", ("A32",), {"tested": ("up", "A32")}),
+    "no GluN2A theta bursts": Published("no potentiation", ("A32",), {"tested": ("none", "A32")}),
+    "anti-BDNF theta bursts": Published("potentiate less", ("A33",)),
 }
+ARROWS = {"up": "↑", "down": "↓", "none": "–"}
 
 
 Runs = Mapping[str, Sequence[Any]]
@@ -172,7 +219,8 @@ def write_table(runs: Runs, path: Path) -> None:
 def figure(runs: Runs) -> Figure:
     """Return the figure: a row for each arm, a column of bars for each measure, what was published at the right.
 
-    Bars are means over the runs of an arm; if there are several, each is a dot.
+    Bars are means over the runs of an arm; if there are several, each is a dot. An arrow beside a bar is the published
+    direction of that measure, whether or not the bar agrees.
     """
     names, found, measures = list(runs), each(runs), measures_of(runs)
     fig = style.new_figure(style.DOUBLE_COLUMN_MM, 26 + 6.5 * len(names))
@@ -194,13 +242,29 @@ def figure(runs: Runs) -> Figure:
         axes.locator_params(axis="x", nbins=2)
     panels[0].set_yticks(rows, names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
-    for row, name in enumerate(names):
-        panels[-1].annotate(
-            textwrap.fill(PUBLISHED.get(name, ""), 22),
-            (1.06, row),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontsize=6.5,
-            color=style.DRUG,
-        )
+    _draw_published(panels, list(measures), names)
     return fig
+
+
+def _draw_published(panels: Sequence[Axes], measures: Sequence[str], names: Sequence[str]) -> None:
+    """Write right of each panel the published direction of its measure, and right of all what else was published."""
+    rows, known = {row: PUBLISHED[name] for row, name in enumerate(names) if name in PUBLISHED}, load()
+    for row, published in rows.items():
+        for axes, measure in zip(panels, measures, strict=True):
+            if measure in published.signs:
+                arrow = ARROWS[published.signs[measure][0]]
+                _beside(axes, (1, row), ("axes fraction", "data"), arrow, dx=4, va="center", fontsize=8.0)
+        words = textwrap.fill(published.label(known), 26)
+        _beside(panels[-1], (1, row), ("axes fraction", "data"), words, va="center")
+    if rows:
+        _beside(panels[-1], (1, 1), "axes fraction", "Published,\narrows: direction", dy=3)
+
+
+def _beside(
+    axes: Axes, at: tuple[float, float], coords: Any, words: str, dx: float = 15, dy: float = 0, **look: Any
+) -> None:
+    """Write words `dx` and `dy` points from a place that may lie outside of the axes."""
+    look = {"fontsize": 6.5, "color": style.DRUG} | look
+    axes.annotate(
+        words, at, xycoords=coords, xytext=(dx, dy), textcoords="offset points", annotation_clip=False, **look
+    )

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from circuit import findings
 from circuit.populations import POPULATIONS
 from circuit.units import parse
 from figures import style
@@ -21,12 +23,24 @@ AXES = {
     "drug.concentration": ("uM", "Free concentration (µM)"),
     "drug.dose": ("mg/kg", "Dose (mg/kg)"),
 }
-#: Extracellular glutamate in rat prefrontal cortex after ketamine i.p., direction only (Moghaddam 1997, finding B24).
-PUBLISHED = {10.0: 1, 20.0: 1, 30.0: 1, 50.0: 0, 200.0: -1}
+#: Extracellular glutamate in rat prefrontal cortex after ketamine i.p., direction only.
+FINDING = "B24"
 RATS = {"name": "ketamine", "species": "rat", "route": "i.p."}
 SIGNS = {1: "rises", 0: "does not change", -1: "falls"}
 #: A mean change counts if it is more than this many standard errors from zero.
 ERRORS = 2.0
+
+
+@cache
+def finding() -> findings.Finding:
+    """Return what was published of glutamate against dose."""
+    return findings.load()[FINDING]
+
+
+def published() -> dict[float, int]:
+    """Return the published direction of glutamate, 1, 0 or -1, at each dose in mg/kg."""
+    signs = {"up": 1, "none": 0, "down": -1}
+    return {parse(effect.at, ("mg/kg",)).magnitude: signs[effect.sign] for effect in finding().effects}
 
 
 @dataclass(frozen=True)
@@ -42,7 +56,7 @@ class Table:
     values : dict of str to list of ndarray
         Each key of the summary: for every dose, its value in each run that has one.
     is_published : bool
-        Whether the doses are given as they were in what was `PUBLISHED`.
+        Whether the doses are given as they were in what was `published`.
     """
 
     key: str
@@ -159,13 +173,14 @@ def draw_glutamate(axes: Axes, table: Table) -> Axes:
         low, high = axes.get_ylim()
         axes.set_ylim(low, high + 0.5 * (high - low))
         means, signs = table.mean("glutamate_change_percent"), table.sign("glutamate_change_percent")
+        known = published()
         for dose, mean, sign in zip(table.doses, means, signs, strict=True):
-            if dose in PUBLISHED and np.isfinite(mean):
-                agrees = sign == PUBLISHED[dose]
+            if dose in known and np.isfinite(mean):
+                agrees = sign == known[dose]
                 axes.text(
                     dose,
                     high + 0.38 * (high - low),
-                    {1: "↑", 0: "–", -1: "↓"}[PUBLISHED[dose]],
+                    {1: "↑", 0: "–", -1: "↓"}[known[dose]],
                     ha="center",
                     color=style.INK if agrees else style.COLORS["PV"],
                 )
@@ -177,15 +192,17 @@ def verdict(table: Table) -> list[str]:
     """Return in words where the model and the rats agree; nothing if the doses are not given as they were there."""
     if not table.is_published:
         return []
-    words = []
+    words, known = [], published()
     changes = zip(
         table.doses, table.mean("glutamate_change_percent"), table.sign("glutamate_change_percent"), strict=True
     )
     for dose, mean, sign in changes:
-        if dose in PUBLISHED and np.isfinite(mean):
-            agree = "agrees" if sign == PUBLISHED[dose] else "differs"
+        if dose in known and np.isfinite(mean):
+            agree = "agrees" if sign == known[dose] else "differs"
             words.append(
-                f"{dose:g} mg/kg: glutamate {SIGNS[sign]} here ({mean:+.1f} %) and {SIGNS[PUBLISHED[dose]]} in rats "
-                f"(Moghaddam 1997): {agree}"
+                f"{dose:g} mg/kg: glutamate {SIGNS[sign]} here ({mean:+.1f} %) and {SIGNS[known[dose]]} in rats "
+                f"({finding().source}): {agree}"
             )
+    if words and finding().use == "calibration":
+        words.append("The model was fitted with these directions in view, so that it agrees is no prediction")
     return words

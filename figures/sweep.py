@@ -416,7 +416,8 @@ def _courses(sweep: Any) -> list[Drawn]:
     if len(runs) > MOST_ROWS:
         return []
     most = max(map(len, runs.values()))
-    words = "Bars are means, dots single runs; at the right what was published. " if most > 1 else "One run each. "
+    words = "Bars are means, dots single runs. " if most > 1 else "One run each. "
+    words += "Brown is what was published: arrows give the direction, whether or not the bar agrees. "
     return [Drawn("arms", arms.figure(runs), "Arms side by side", words)]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
+from circuit import findings
 from circuit.signalling import CHAIN, SPINE_RATES
 from figures import arms, chain, make, style
 from tests.figures.standin import StandIn
@@ -104,6 +105,25 @@ def test_arms_are_rows_and_measures_columns(stimuli, monkeypatch):
     assert labels == list(runs)
     assert len(figure.axes) == len(arms.OF_STIMULI if stimuli else arms.MEASURES)
     assert len(arms.lines(runs)) == 1 + len(runs)
+
+
+@pytest.mark.parametrize("arm", arms.PUBLISHED)
+def test_what_is_drawn_of_an_arm_was_published(arm):
+    """Every arrow is the sign of an effect of its finding; every word stands beside the source of a finding."""
+    known, published = findings.load(), arms.PUBLISHED[arm]
+    for measure, (sign, name) in published.signs.items():
+        assert measure in arms.MEASURES | arms.OF_STIMULI
+        assert sign in {effect.sign for effect in known[name].effects}
+    label = published.label(known).replace("\N{NO-BREAK SPACE}", " ")
+    assert all(known[name].source in label for name in published.ids)
+
+
+def test_arrows_show_what_was_published_and_not_the_bars():
+    """Memantine leaves p-eEF2 as it is in the paper, whatever its bar."""
+    figure = arms.figure({"ketamine": [CourseStandIn()], "memantine": [CourseStandIn()]})
+    arrows = [(text.get_text(), text.xy[1]) for text in figure.axes[0].texts]
+    assert arrows == [("↓", 0), ("–", 1)]
+    assert any("(Gideons\N{NO-BREAK SPACE}2014)" in text.get_text() for text in figure.axes[-1].texts)
 
 
 def test_time_is_linear_up_to_an_hour_and_logarithmic_after():

@@ -31,8 +31,19 @@ def table(rows, key="drug.dose", extra=None, drug=GIVEN):
     return dose.Table.of(made)
 
 
+def directions(found):
+    """What is said of each dose, without the last line."""
+    *lines, last = dose.verdict(found)
+    assert last.endswith("is no prediction")  # as long as the finding is one of calibration
+    return lines
+
+
 RAT = [("10 mg/kg", 1, 5.0), ("10 mg/kg", 2, 6.0), ("200 mg/kg", 1, -4.0), ("200 mg/kg", 2, -5.0)]
 RAT += [("50 mg/kg", 1, 1.0), ("50 mg/kg", 2, -1.0)]
+
+
+def test_what_was_published_is_the_finding():
+    assert dose.published() == {10: 1, 20: 1, 30: 1, 50: 0, 200: -1}
 
 
 def test_runs_are_grouped_by_dose_in_its_order():
@@ -62,7 +73,7 @@ def test_what_is_no_dose_axis_is_left_alone(key, extra):
 
 def test_doses_without_a_run_have_no_verdict():
     found = table([*RAT, ("30 mg/kg", 1, np.nan)])
-    assert len(dose.verdict(found)) == 3 and np.isnan(found.mean("glutamate_change_percent")[1])
+    assert len(directions(found)) == 3 and np.isnan(found.mean("glutamate_change_percent")[1])
     dose.figure(found)
 
 
@@ -76,9 +87,9 @@ def test_a_change_counts_beyond_two_standard_errors():
 
 
 def test_the_verdict_says_where_model_and_rats_part():
-    assert [line.rsplit(": ")[-1] for line in dose.verdict(table(RAT))] == ["agrees"] * 3
+    assert [line.rsplit(": ")[-1] for line in directions(table(RAT))] == ["agrees"] * 3
     turned = [(amount, seed, -glutamate + 3) for amount, seed, glutamate in RAT]
-    said = dose.verdict(table(turned))
+    said = directions(table(turned))
     assert [line.rsplit(": ")[-1] for line in said] == ["differs", "differs", "differs"]
     assert said[0].startswith("10 mg/kg: glutamate falls here (-2.5 %) and rises in rats")
 

@@ -225,10 +225,10 @@ def test_enantiomers_and_metabolite_rank_as_bound(numbers, name):
     assert IC50["norketamine"] / IC50["ketamine"] == pytest.approx(np.prod(ratios) ** (1 / 3), rel=0.01)
 
 
-def test_the_cortical_slice(numbers):
-    """A16 (Gerhard 2020): about 50 % of the NMDA current at 1 uM, 80 % at 10 uM; voltage and magnesium not known here.
+def test_block_as_quoted_for_cortex(numbers):
+    """A16: about 50 % of the NMDA current at 1 uM, 80 % at 10 uM, quoted without voltage and magnesium.
 
-    At -66 mV the model gives more without magnesium and less in 1 mM; the slice lies between.
+    At -66 mV the model gives more without magnesium and less in 1 mM; what is quoted lies between.
     """
     for concentration, published in ((1e-3, 0.5), (1e-2, 0.8)):
         free, held = (block_at(numbers, "ketamine", concentration, -0.066, Mg, 1.0) for Mg in (0.0, 1.0))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -82,6 +83,14 @@ def test_codes_lead_to_the_file(known):
             found |= dict.fromkeys(CODE.findall(path.read_text()), path.relative_to(ROOT))
     assert len(found) > 60
     assert {name: path for name, path in found.items() if name not in known} == {}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "figures").glob("*.py")), ids=lambda path: path.name)
+def test_figures_show_words_and_no_codes(path):
+    """In a text of a figure a code may stand by itself, to look something up, but not among words."""
+    texts = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
+    told = [text for text in texts if isinstance(text, str) and CODE.search(text) and not CODE.fullmatch(text)]
+    assert told == []
 
 
 def test_codes_are_told_from_look_alikes():
