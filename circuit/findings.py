@@ -184,6 +184,9 @@ class Finding(Model):
             raise ValueError(f"is known as '{self.known}', so 'where' must say what was read")
         if self.known == "direction" and any(effect.numbers for effect in self.effects):
             raise ValueError("only its direction was read, so no effect may have a size")
+        names = [f"{effect.of or self.quantity} at {effect.at}" for effect in self.effects]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"has two effects on {twice[0]}")
         return self
 
 

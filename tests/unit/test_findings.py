@@ -134,6 +134,10 @@ def test_a_finding_is_read():
             "findings.B24.effects.0: its sign is down, but its size, 7 % change, is not",
         ),
         (
+            {"effects": "[{at: 1 uM, sign: up}, {at: 1 uM, of: glutamate, sign: down}]"},
+            "findings.B24: has two effects on glutamate at 1 uM",
+        ),
+        (
             {"known": "direction", "where": "abstract", "effects": "[{at: 1 uM, sign: up, value: 2, unit: Hz}]"},
             "findings.B24: only its direction was read, so no effect may have a size",
         ),
