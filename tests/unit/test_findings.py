@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import pfc
+from benchmarks import fit_pharmacokinetics, fit_receptors
 from circuit import findings
 from circuit.errors import ConfigError, UserError
 
@@ -66,6 +67,22 @@ def test_what_was_fitted_to_is_no_validation(known, name):
     assert known[name].use == "calibration"
 
 
+def test_targets_of_the_receptor_fit_are_the_findings(known):
+    """Every IC50 of benchmarks/fit_receptors.py is one of the finding it names, and none of A2 to A7 is left out."""
+    fitted = {name: [] for name in ("A2", "A3", "A4", "A5", "A6", "A7")}
+    for *_, published, name in fit_receptors.TARGETS:
+        fitted[name] += [number for number in published if number == number]  # not NaN
+    for name, numbers in fitted.items():
+        values = [effect.value for effect in known[name].effects if effect.unit == "uM"]
+        assert sorted(numbers) == sorted(values), name
+
+
+def test_targets_of_the_kinetic_fit_are_the_findings(known):
+    """Every peak of benchmarks/fit_pharmacokinetics.py is that of P1, P9 or P11."""
+    peaks = [effect.value for name in ("P1", "P9", "P11") for effect in known[name].effects if effect.unit == "ng/ml"]
+    assert sorted(target[3] for target in fit_pharmacokinetics.TARGETS) == sorted(peaks)
+
+
 def test_targets_named_by_notes_are_marked_calibration(known):
     """A note of configs/ that names the targets of a fitted number names findings only of that use."""
     named = set()
@@ -78,7 +95,7 @@ def test_targets_named_by_notes_are_marked_calibration(known):
 
 def test_codes_lead_to_the_file(known):
     found = {}
-    for path in [ROOT / "README.md", *(path for place in PLACES for path in (ROOT / place).rglob("*"))]:
+    for path in [*ROOT.glob("*.md"), *(path for place in PLACES for path in (ROOT / place).rglob("*"))]:
         if path.suffix in TEXTS and path != Path(__file__):
             found |= dict.fromkeys(CODE.findall(path.read_text()), path.relative_to(ROOT))
     assert len(found) > 60
