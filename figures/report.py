@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from circuit.rhythms import BANDS
 from circuit.subunits import CLASSES
 from figures import make, style, timeline
 from figures import numbers as model
@@ -29,19 +30,33 @@ FULL_NAMES = {
 COMPARED = (
     ("Extracellular glutamate (µM)", "glutamate_{}_uM", "glutamate_change_percent"),
     ("AMPA throughput (pC per PYR cell per s)", "ampa_throughput_{}_pC_per_s", "ampa_throughput_change_percent"),
-    ("LFP gamma power, 30 to 80 Hz (pA²)", "gamma_power_{}_pA2", "gamma_power_change_percent"),
-    ("LFP gamma share of 1 to 200 Hz", "gamma_index_{}", None),
+    ("Vesicular glutamate release (µM per s)", "glutamate_release_{}_uM_per_s", "glutamate_release_change_percent"),
+    ("GABA synaptic events at a cell (Hz)", "gaba_release_{}_hz", "gaba_release_change_percent"),
+    ("Excitatory current of a PYR cell (pA)", "excitation_PYR_{}_pA", "excitation_PYR_change_percent"),
+    ("Inhibitory current of a PYR cell (pA)", "inhibition_PYR_{}_pA", "inhibition_PYR_change_percent"),
+    *(
+        (f"LFP {name}, {low:.0f} to {high:.0f} Hz (pA²)", f"{name}_power_{{}}_pA2", f"{name}_power_change_percent")
+        for name, (low, high) in BANDS.items()
+    ),
+    ("LFP gamma above the aperiodic part (pA²)", "gamma_periodic_{}_pA2", "gamma_periodic_change_percent"),
     ("LFP gamma peak (Hz)", "gamma_peak_{}_hz", None),
+    ("Prominence of the highest gamma peak", "gamma_prominence_{}", None),
 )
 
+# Row of the tables of spiking: words, key in summary.json before the population's name, and after it by window.
+BY_WINDOW = {"baseline": "_baseline", "drug": "_drug"}
+TWIN = {"baseline": "", "drug": "_drug"}
 VARIABILITY = (
-    ("CV of interspike intervals", "cv_isi"),
-    ("Fano factor", "fano_factor"),
-    ("Pairwise correlation", "pairwise_correlation"),
-    ("Skewness of rates", "rate_skewness"),
-    ("SD of ln(rate)", "rate_log_sd"),
-    ("Share of cells that fired", "active_fraction"),
+    ("CV of interspike intervals", "cv_isi", TWIN),
+    ("Fano factor", "fano_factor", TWIN),
+    ("Pairwise correlation", "pairwise_correlation", TWIN),
+    ("Skewness of rates", "rate_skewness", TWIN),
+    ("SD of ln(rate)", "rate_log_sd", TWIN),
+    ("Share of cells that fired", "active_fraction", TWIN),
+    ("Share of spikes in bursts", "burst_fraction", BY_WINDOW),
+    ("Phase consistency with gamma", "spike_field", BY_WINDOW),
 )
+CHANGED = (("Share of cells up", "cells_up"), ("Share of cells down", "cells_down"))
 
 WHOLE_CONFIG = "The manifest holds the complete configuration of this run, every number of the model included."
 SAME_AGAIN = "The same version, device and seed give the same spikes."
@@ -193,10 +208,22 @@ def _blocked(results: Any) -> Html:
 
 
 def _variability(results: Any) -> Html:
+    return join(*(_spiking(results, window) for window in results.windows if window in TWIN))
+
+
+def _spiking(results: Any, window: str) -> Html:
     rows = [
-        (words, *(number(results.summary.get(f"{key}_{name}")) for name in results.sizes)) for words, key in VARIABILITY
+        (words, *(number(results.summary.get(f"{key}_{name}{ends[window]}")) for name in results.sizes))
+        for words, key, ends in VARIABILITY
     ]
-    return table(("", *map(_population, results.sizes)), rows, "Spiking in the baseline window.", "numbers")
+    if window == "drug":
+        rows += [
+            (words, *(number(results.summary.get(f"{key}_{name}")) for name in results.sizes)) for words, key in CHANGED
+        ]
+    title = "Spiking at baseline." if window == "baseline" else (
+        "Spiking under the drug; cells up and down are those whose rate changed significantly (5 %, two-sided)."
+    )
+    return table(("", *map(_population, results.sizes)), rows, title, "numbers")
 
 
 def _figures(results: Any, figs: Sequence[Path]) -> Html:

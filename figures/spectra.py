@@ -10,17 +10,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from circuit import rhythms
 from circuit.errors import ResultsError
-from circuit.measures import GAMMA_BAND, WHOLE_BAND, gamma_index, spectrum
+from circuit.measures import spectrum
 from figures import style
 from figures.timeline import Timeline
 
-SEGMENT_S = 0.5
+# Long enough for delta; what lies above is averaged over a constant ratio of frequencies and loses nothing by it.
+SEGMENT_S = 2.0
+EXCERPT_S = 0.5
+HIGHEST_HZ = 200.0
 # A window shorter than this has no spectrum; one shorter than a segment has one with coarser steps.
 SHORTEST_S = 0.2
 CONFIDENCE = 0.95
 TAILS = np.array([[(1 - CONFIDENCE) / 2], [(1 + CONFIDENCE) / 2]])
 BANDS_PER_OCTAVE = 6
+
+LETTERS = {"delta": "δ", "theta": "θ", "alpha": "α", "beta": "β", "gamma": "γ", "hfo": "HFO"}
 
 INK = {"baseline": style.BASELINE, "drug": style.DRUG}
 
@@ -84,7 +90,7 @@ def density(
     """
     step = step_of(times)
     frequency, power = spectrum(values, step, segment)
-    shown = (frequency >= lowest(segment) - 1e-6) & (frequency <= WHOLE_BAND[1] + 1e-6)
+    shown = (frequency >= lowest(segment) - 1e-6) & (frequency <= HIGHEST_HZ + 1e-6)
     frequency, power = frequency[shown], power[shown]
     bands = np.unique(np.round(BANDS_PER_OCTAVE * np.log2(frequency)).astype(int), return_inverse=True)[1]
     counts = np.bincount(bands)
@@ -147,9 +153,12 @@ def figure(results: Any) -> Figure:
     segment = segment_length(cut)
     fig = style.new_figure(style.DOUBLE_COLUMN_MM, 66)
     excerpt, spectra, change = fig.subplots(1, 3, width_ratios=[1, 1.05, 1])
-    _excerpt_panel(excerpt, cut, segment)
+    _excerpt_panel(excerpt, cut, min(EXCERPT_S, segment))
     for name, (times, values) in cut.items():
-        draw_spectrum(spectra, times, values, INK[name], _label(name, course), segment)
+        peak = results.summary.get(f"gamma_peak_{name}_hz")
+        draw_spectrum(spectra, times, values, INK[name], f"{_label(name, course)}, {_peak_words(peak)}", segment)
+        if peak:
+            _peak_mark(spectra, peak, *density(times, values, segment)[:2], INK[name])
     spectra.set_ylabel("Power density (pA$^2$/Hz)")
     spectra.set_title("Spectrum")
     if cut:
@@ -177,6 +186,22 @@ def figure(results: Any) -> Figure:
     for axes in (spectra, change):
         _frequency_axis(axes, lowest(segment))
     return fig
+
+
+def _peak_words(peak: float | None) -> str:
+    return f"peak {peak:.0f} Hz" if peak else "no γ peak"
+
+
+def _peak_mark(axes: Axes, peak: float, frequency: np.ndarray, power: np.ndarray, color: str) -> None:
+    """Mark a peak (Hz) just above the curve."""
+    height = np.exp(np.interp(np.log(peak), np.log(frequency), np.log(power)))
+    axes.annotate(
+        "",
+        (peak, height),
+        xytext=(0, 12),
+        textcoords="offset points",
+        arrowprops={"arrowstyle": "-|>", "color": color, "linewidth": 0.8, "mutation_scale": 6, "shrinkB": 2},
+    )
 
 
 def _label(name: str, course: Timeline) -> str:
@@ -216,19 +241,27 @@ def _round_down(value: float) -> float:
 
 
 def _frequency_axis(axes: Axes, low: float) -> None:
-    axes.set_xlim(low, WHOLE_BAND[1])
-    axes.set_xticks([f for f in (5, 10, 20, 50, 100, 200) if f >= low])
+    axes.set_xlim(low, HIGHEST_HZ)
+    axes.set_xticks([f for f in (1, 2, 5, 10, 20, 50, 100, 200) if f >= low])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(axis="x", which="minor", length=0)
     axes.set_xlabel("Frequency (Hz)")
-    for edge in GAMMA_BAND:
+    for name, (start, stop) in rhythms.BANDS.items():
+        if start >= low * (1 - 1e-6):
+            _band_mark(axes, LETTERS[name], start, stop)
+
+
+def _band_mark(axes: Axes, letter: str, start: float, stop: float) -> None:
+    """Name a band at the top, with a bar from `start` to `stop` Hz and faint lines at its ends."""
+    for edge in (start, stop):
         axes.axvline(edge, color=style.FAINT, linewidth=0.6, linestyle=(0, (1, 1.5)), zorder=-5)
     place = axes.get_xaxis_transform()
-    axes.plot(GAMMA_BAND, [0.99, 0.99], transform=place, color=style.INK, linewidth=1.6, solid_capstyle="butt")
+    axes.plot([1.04 * start, stop / 1.04], [0.99, 0.99], transform=place, color=style.INK, linewidth=1.4,
+              solid_capstyle="butt")  # fmt: skip
     axes.annotate(
-        "gamma",
-        (np.sqrt(GAMMA_BAND[0] * GAMMA_BAND[1]), 0.99),
+        letter,
+        (np.sqrt(start * stop), 0.99),
         xycoords=place,
         xytext=(0, -2.5),
         textcoords="offset points",
@@ -239,13 +272,16 @@ def _frequency_axis(axes: Axes, low: float) -> None:
 
 def caption(results: Any) -> str:
     """Return the words under the figure."""
-    low, high = GAMMA_BAND
     cut = segments(results, Timeline.of(results))
+    bands = ", ".join(
+        f"{'high-frequency oscillations' if name == 'hfo' else name} {low:.0f} to {high:.0f}"
+        for name, (low, high) in rhythms.BANDS.items()
+    )
     words = (
         "Local field potential, estimated from the synaptic currents of the pyramidal cells. (A) Excerpts, means "
         f"removed. (B) Power density by Welch's method (Hann windows of {segment_length(cut):.3g} s, half overlapping, "
-        f"averaged over sixths of an octave) with 95 % intervals; the bar marks the gamma band, {low:.0f} to "
-        f"{high:.0f} Hz."
+        f"averaged over sixths of an octave) with 95 % intervals; bars mark the bands ({bands} Hz). An arrow marks a "
+        "gamma peak that is more prominent than chance makes it in a window of this length."
     )
     if len(cut) == 2:
         words += (
@@ -256,13 +292,8 @@ def caption(results: Any) -> str:
 
 def alt(results: Any) -> str:
     """Return the finding for a reader who cannot see the figure."""
-    course = Timeline.of(results)
-    shares = {name: gamma_index(*results.lfp_spectrum(name)) for name in segments(results, course)}
-    parts = [
-        f"{100 * share:.0f} % of the power is in the gamma band ({name})"
-        for name, share in shares.items()
-        if np.isfinite(share)
-    ]
-    return (
-        f"Spectrum of the LFP proxy up to {WHOLE_BAND[1]:.0f} Hz. {'; '.join(parts) or 'No share of the gamma band'}."
-    )
+    cut = segments(results, Timeline.of(results))
+    parts = [f"{_peak_words(results.summary.get(f'gamma_peak_{name}_hz'))} ({name})" for name in cut]
+    change = results.summary.get("gamma_power_change_percent")
+    parts += [f"gamma power changes by {change:+.0f} %"] if len(cut) == 2 and change is not None else []
+    return f"Spectrum of the LFP proxy up to {HIGHEST_HZ:.0f} Hz: {'; '.join(parts) or 'nothing to analyse'}."

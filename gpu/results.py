@@ -23,7 +23,7 @@ from circuit.errors import ResultsError
 from gpu import folder, layout
 from gpu.folder import DATA, MANIFEST, SUMMARY, amend_manifest, check_destination
 from gpu.layout import FORMAT, SERIES, RunData
-from gpu.summary import Summary, summarise
+from gpu.summary import Constants, Summary, summarise
 
 if TYPE_CHECKING:
     from circuit.config import Experiment
@@ -32,9 +32,6 @@ __all__ = ["NotRecordedError", "Results", "RunData", "amend_manifest", "check_de
 
 Window = str | tuple[float, float]
 Series = tuple[NDArray[np.float64], NDArray[np.float64]]
-
-_EARLY = 1e-9
-"""s. Rounding of step * dt may put a sample a hair before the start of its window."""
 
 
 class NotRecordedError(ResultsError, KeyError):
@@ -92,7 +89,7 @@ def _fill(draft: Path, exp: Experiment, data: RunData, manifest: Mapping[str, An
         "spike_counts": data.spike_counts,
     }
     with Results(draft, whole, {}).held_open(layout.numbers(groups)) as written:
-        folder.write_json(draft / SUMMARY, summarise(written))
+        folder.write_json(draft / SUMMARY, summarise(written, Constants.of(exp)))
     folder.write_json(draft / MANIFEST, whole | folder.checksums(draft), config=exp.resolved_json())
 
 
@@ -219,7 +216,7 @@ class Results:
         """
         times, cell = self._spikes
         if window is not None:
-            start, stop = np.searchsorted(times, np.asarray(self.window(window)) - _EARLY)
+            start, stop = np.searchsorted(times, np.asarray(self.window(window)) - measures.EARLY)
             times, cell = times[start:stop], cell[start:stop]
         if population is None:
             return times, cell
@@ -330,10 +327,12 @@ class Results:
 
     def _inside(self, times: NDArray[np.float64], window: Window) -> NDArray[np.bool_]:
         start, stop = self.window(window)
-        return (times >= start - _EARLY) & (times < stop - _EARLY)
+        return (times >= start - measures.EARLY) & (times < stop - measures.EARLY)
 
     def _series(self, group: str, name: str) -> Series:
         path, named = f"{group}/{name}", SERIES[group]
+        if self._held and path in self._held[-1][1]:
+            return self._read(f"{group}/time"), self._read(path)
         if name not in named or not self._load(lambda file: path in file):
             recorded = self._load(lambda file: [key for key in named if f"{group}/{key}" in file])
             self._known("series", name, recorded)  # it is not, and says so

@@ -10,7 +10,7 @@ import numpy as np
 from circuit.errors import ResultsError
 from circuit.measures import spectrum
 from circuit.subunits import CLASSES
-from gpu.summary import summarise
+from gpu.summary import Constants, summarise
 
 SIZES = {"PYR": 1600, "PV": 140, "SST": 120, "VIP": 140}
 RATES = {"PYR": 2.0, "PV": 10.0, "SST": 6.0, "VIP": 5.0}
@@ -68,7 +68,7 @@ class StandIn:
         windows = windows or {"baseline": (2.0, 7.0), "drug": (15.0, 20.0)}
         self.windows = {name: w for name, w in windows.items() if w[1] <= stop and (drug or name == "baseline")}
         self.manifest = manifest(drug, stop, dose, self._spikes, config)
-        self.summary = summarise(self)
+        self.summary = summarise(self, constants())
 
     def _window(self, window):
         if isinstance(window, str) and window not in self.windows:
@@ -133,6 +133,8 @@ class StandIn:
 
         bump = np.exp(-0.5 * ((frequency - 45) / 6) ** 2)
         pink = 40 / (1 + (frequency / 12) ** 1.1)
+        if name != "lfp":
+            return t, np.full(size, {"excitatory": -160.0, "inhibitory": 40.0}[name])
         if self._flat:
             return t, np.full(size, 300.0)
         return t, 300 + noise(pink) + noise(8 * bump) + noise(14 * bump) * self._rise(t)
@@ -160,6 +162,15 @@ class StandIn:
         )
         order = np.argsort(times)
         return times[order], cell[order]
+
+
+def constants():
+    degrees = {
+        f"{source}_to_{target}": round(PROBABILITY[source][k] * SIZES[source])
+        for source in SIZES
+        for k, target in enumerate(SIZES)
+    }
+    return Constants(degrees, leak=10.0, uptake_max=800.0, uptake_K=20.0, has_uptake=True)
 
 
 def leaf(value, meaning, source="Campagnola2022", status="published", note=""):

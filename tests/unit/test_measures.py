@@ -124,41 +124,82 @@ def test_log_normal_rates_have_their_sigma_and_lean_right():
     assert measures.rate_skewness(np.arange(101.0)) == pytest.approx(0, abs=1e-12)
 
 
-def test_a_sine_is_one_peak_that_holds_its_power():
+def test_a_sine_holds_its_power():
     step, amplitude = 1e-3, 3.0
     t = np.arange(5000) * step
     frequency, power = measures.spectrum(100 + amplitude * np.sin(2 * np.pi * 40 * t), step)
-    assert measures.peak_frequency(frequency, power, 30, 80) == 40
     # A sine of amplitude A has the power A^2/2, all of it in the band; the constant is taken off.
     assert measures.band_power(frequency, power, 30, 80) == pytest.approx(amplitude**2 / 2, rel=1e-3)
-    assert measures.gamma_index(frequency, power) == pytest.approx(1, abs=1e-3)
-    faster = measures.spectrum(np.sin(2 * np.pi * 140 * t), step)
-    assert measures.gamma_index(*faster) == pytest.approx(0, abs=1e-3)
+    assert measures.band_power(frequency, power, 100, 170) == pytest.approx(0, abs=1e-3)
+
+
+def test_bands_that_share_an_end_share_no_power(random):
+    frequency, power = measures.spectrum(random.normal(size=5000), 1e-3)
+    both = measures.band_power(frequency, power, 4, 8) + measures.band_power(frequency, power, 8, 30)
+    assert both == pytest.approx(measures.band_power(frequency, power, 4, 30), rel=1e-12)
+    # An even spectrum has in a band its width's share of the whole, whatever the resolution.
+    assert measures.band_power(frequency, np.ones_like(power), 30, 80) == pytest.approx(50, rel=1e-12)
 
 
 def test_white_noise_spreads_its_variance_evenly(random):
-    # 26 of 100 frequencies (2 Hz apart) lie in the band. 399 half-overlapping windows give each frequency a relative SD
-    # of about sqrt(1.06 / 200) = 0.073; neighbours are correlated through the Hann window, so the sum over 26 has at
-    # most 0.073 * sqrt(2 / 26) = 0.02 relative, 0.005 in the index. Bound: 6 SE.
+    # 399 half-overlapping windows give each frequency a relative SD of about sqrt(1.06 / 200) = 0.073; neighbours are
+    # correlated through the Hann window, so the mean over 26 has at most 0.073 * sqrt(2 / 26) = 0.02. Bound: 6 SE.
     frequency, power = measures.spectrum(random.normal(size=100_000), 1e-3)
-    assert measures.gamma_index(frequency, power) == pytest.approx(0.26, abs=0.03)
+    assert measures.band_power(frequency, power, 30, 80) == pytest.approx(50 / 500, rel=0.12)
     assert measures.band_power(frequency, power, 0, 500) == pytest.approx(1, abs=0.05)
-
-
-def test_a_falling_spectrum_has_no_peak():
-    frequency = np.arange(0, 200, 2.0)
-    power = 1 / (1 + frequency)
-    assert np.isnan(measures.peak_frequency(frequency, power, 30, 80))
-    bump = 0.05 * np.exp(-(((frequency - 50) / 6) ** 2))
-    assert measures.peak_frequency(frequency, power + bump, 30, 80) == pytest.approx(50, abs=2)
 
 
 def test_a_signal_without_samples_has_no_spectrum():
     frequency, power = measures.spectrum(np.empty(0), 1e-3)
-    assert np.isnan(measures.gamma_index(frequency, power))
     assert np.isnan(measures.band_power(frequency, power, 30, 80))
-    assert np.isnan(measures.peak_frequency(frequency, power, 30, 80))
-    assert np.isnan(measures.gamma_index(*measures.spectrum(np.zeros(2000), 1e-3)))
+
+
+def test_spikes_close_to_another_of_their_cell_are_in_a_burst():
+    # Cell 0: a triplet, one alone; cell 1: one alone, 1 ms after a spike of cell 0.
+    times, cell = np.array([0.105, 0.100, 0.112, 0.5, 0.101]), np.array([0, 0, 0, 0, 1])
+    assert measures.burst_fraction(times, cell) == pytest.approx(3 / 5)
+    assert measures.burst_fraction(times, cell, 0.006) == pytest.approx(2 / 5)
+    assert np.isnan(measures.burst_fraction(np.empty(0), np.empty(0, int)))
+
+
+def test_bursts_of_a_poisson_process_are_as_documented(random):
+    # 1 - exp(-2 r interval). 40,000 spikes; the indicator of neighbours is correlated, so its SE is at most
+    # sqrt(3 * 0.25 / 40,000) = 0.0043. Bound: 6 SE.
+    times, cell = trains(random.exponential(1 / 10, size=(40, 1000)))
+    assert measures.burst_fraction(times, cell) == pytest.approx(1 - np.exp(-2 * 10 * 0.01), abs=0.026)
+
+
+def test_changed_cells_are_those_of_the_exact_binomial_test(random):
+    before, after = random.poisson(6, size=(2, 400))
+    after[:50] += 12
+    before[50:80] += 30
+    before[80:90] = after[80:90] = 0
+    chance = 3.0 / (5.0 + 3.0)
+    total = before + after
+    expected = [np.mean(stats.binom.sf(after - 1, total, chance) <= 0.025),
+                np.mean(stats.binom.cdf(after, total, chance) <= 0.025)]  # fmt: skip
+    assert measures.changed_cells(before, after, 5.0, 3.0) == pytest.approx(expected, abs=1e-12)
+    assert min(expected) > 0.04
+
+
+def test_cells_that_do_not_change_seldom_seem_to(random):
+    # Each share is at most 2.5 %; 20,000 cells have an SE of 0.0011. Bound: 6 SE.
+    shares = measures.changed_cells(*random.poisson(20, size=(2, 20_000)), 5.0, 5.0)
+    assert 0.005 < min(shares) <= max(shares) < 0.025 + 0.0066
+    assert measures.changed_cells(np.zeros(9, int), np.full(9, 5), 1.0, 1.0) == (0, 0)  # 2^-5 is more than 2.5 %
+    assert measures.changed_cells(np.zeros(9, int), np.full(9, 6), 1.0, 1.0) == (1, 0)
+    assert np.isnan(measures.changed_cells(np.empty(0, int), np.empty(0, int), 1.0, 1.0)).all()
+
+
+def test_release_is_what_the_balance_of_glutamate_lacks(random):
+    # The steps of the program, with a known release in each.
+    step, leak, uptake_max, uptake_K = 1e-3, 10.0, 800.0, 20.0
+    released, course = random.gamma(2.0, 0.02, size=3000), [1.0]
+    for amount in released:
+        course.append(course[-1] + amount + step * (leak - uptake_max * course[-1] / (uptake_K + course[-1])))
+    found = measures.vesicular_release(np.array(course), step, leak, uptake_max, uptake_K)
+    assert found == pytest.approx(released.sum() / (3000 * step), rel=1e-9)
+    assert np.isnan(measures.vesicular_release(np.ones(1), step, leak, uptake_max, uptake_K))
 
 
 @pytest.mark.parametrize("size", [2, 5, 300, 777, 20_000])

@@ -9,17 +9,22 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from circuit.config import load
 from circuit.errors import ResultsError, UserError
 from circuit.populations import POPULATIONS
+from circuit.schema import in_degrees
 from circuit.subunits import CLASSES
 from gpu import layout
 from gpu.results import NotRecordedError, Results, RunData, amend_manifest, check_destination, write
+from gpu.summary import SPIKING
 
+NUMBERS = load(Path(__file__).resolve().parents[2] / "configs/ketamine.yaml").numbers
 SIZES = {"PYR": 40, "PV": 4, "SST": 3, "VIP": 3}
 DT, DURATION = 1e-4, 6.0
 MANIFEST = {"status": "complete", "timings": {"build_s": 0.1}}
@@ -33,6 +38,8 @@ def experiment(**changes):
         seed=7,
         protocol=SimpleNamespace(**{name: SimpleNamespace(si=value) for name, value in phases.items()}),
         course=None,
+        drugs=(SimpleNamespace(name="ketamine"),),
+        numbers=NUMBERS,
         drug_onset=SimpleNamespace(si=phases["t_settle"] + phases["t_baseline"]),
         resolved_json=lambda: '{"title": "Ketamine µ-step", "seed": 7}',
     )
@@ -198,19 +205,58 @@ def test_summary_has_the_numbers_that_went_in(written):
     assert summary["block_SST_GluN2B"] == pytest.approx(0.21)
     assert summary["block_SST_mean"] == pytest.approx(0.5 * 0.20 + 0.2 * 0.21 + 0.2 * 0.22 + 0.1 * 0.23)
     assert summary["rate_PV_drug_hz"] == written.rate("PV", (4.0, 6.0))
-    assert summary["gamma_index_baseline"] == pytest.approx(1, abs=0.01)
     assert summary["gamma_power_baseline_pA2"] == pytest.approx(2, rel=0.01)  # a sine of amplitude 2 pA
     assert summary["gamma_power_change_percent"] == pytest.approx(300, rel=0.01)
-    assert summary["gamma_peak_drug_hz"] == 40
+    assert summary["gamma_peak_drug_hz"] == 40 and summary["gamma_prominence_drug"] > 100
+    assert summary["delta_power_drug_pA2"] == pytest.approx(0, abs=0.01)
+    # Of a sine that nothing surrounds, the aperiodic part is what the window leaks, and next to nothing.
+    assert summary["gamma_periodic_drug_pA2"] == pytest.approx(summary["gamma_power_drug_pA2"], rel=0.01)
+    assert summary["excitation_PYR_drug_pA"] == pytest.approx(-100) and summary["excitation_PYR_change_percent"] == (
+        pytest.approx(0, abs=0.01)
+    )
     assert summary["active_fraction_PYR"] == 1
+
+
+def test_release_is_told_from_the_balance_and_from_spikes(written):
+    summary, glutamate = written.summary, NUMBERS.glutamate
+    uptake_max, uptake_K = glutamate.uptake_max.to("uM/s"), glutamate.uptake_K.to("uM")
+    # At 1 uM that does not move, what is taken up is what is released and what leaks.
+    steady = uptake_max / (uptake_K + 1) - glutamate.leak.to("uM/s")
+    assert summary["glutamate_release_baseline_uM_per_s"] == pytest.approx(steady, rel=1e-3)
+    degrees = in_degrees(NUMBERS)
+    arriving = sum(
+        degrees[f"{source}_to_{target}"] * SIZES[target] * summary[f"rate_{source}_drug_hz"]
+        for source in ("PV", "SST", "VIP") for target in SIZES
+    )  # fmt: skip
+    assert summary["gaba_release_drug_hz"] == pytest.approx(arriving / 50)
+
+
+def test_the_balance_of_glutamate_is_not_known_when_uptake_is_blocked(tmp_path):
+    exp = experiment()
+    exp.drugs = (SimpleNamespace(name="TBOA"),)
+    summary = write(tmp_path / "run", exp, run_data(), MANIFEST).summary
+    assert summary["glutamate_release_drug_uM_per_s"] is None and summary["glutamate_drug_uM"] == 1.5
+
+
+def test_the_drug_window_has_a_twin_of_each_measure_of_spiking(tmp_path):
+    """Where both windows hold the same spikes, both have the same numbers, and no cell has changed."""
+    step = np.random.default_rng(3).integers(10_000, 30_000, size=4000)
+    cell = np.random.default_rng(4).integers(0, 50, size=4000)
+    data = replace(run_data(), spikes_step=np.append(step, step + 30_000), spikes_cell=np.append(cell, cell))
+    summary = write(tmp_path / "run", experiment(), data, MANIFEST).summary
+    for name in SIZES:
+        for key in SPIKING:
+            assert summary[f"{key}_{name}_drug"] == pytest.approx(summary[f"{key}_{name}"]), key
+        assert summary[f"burst_fraction_{name}_change_percent"] == pytest.approx(0, abs=1e-9)
+        assert summary[f"cells_up_{name}"] == summary[f"cells_down_{name}"] == 0
 
 
 def test_documented_keys_are_the_keys_produced(written, root):
     section = (root / "docs/results.md").read_text().split("## summary.json")[1].split("\n## ")[0]
     rows = re.findall(r"^\| `([^`]+)` \|", section, re.M)
     documented = {
-        row.replace("<POP>", population).replace("<CLASS>", name)
-        for row in rows for population in POPULATIONS for name in CLASSES
+        row.replace("<POP>", population).replace("<CLASS>", name).replace("<WINDOW>", window)
+        for row in rows for population in POPULATIONS for name in CLASSES for window in ("baseline", "drug")
     }  # fmt: skip
     assert documented == written.summary.keys()
 
@@ -254,7 +300,8 @@ def test_an_interrupted_run_keeps_what_it_has(tmp_path):
     run = write(tmp_path / "run", experiment(), run_data(duration=4.5), {"status": "interrupted"})
     assert run.interrupted and run.windows == {"baseline": (1.0, 3.0)}
     assert run.summary["rate_PYR_baseline_hz"] > 0
-    drug = {key: value for key, value in run.summary.items() if "drug" in key or "change" in key or "block" in key}
+    late = ("drug", "change", "block", "cells_")
+    drug = {key: value for key, value in run.summary.items() if any(word in key for word in late)}
     assert set(drug.values()) == {None}
     with pytest.raises(ResultsError, match="has no window 'drug' .the run was interrupted.; it has baseline"):
         run.rate("PYR", "drug")
