@@ -420,6 +420,21 @@ def collect(folder: Path) -> None:
 
 
 @cli.command()
+@folder_argument
+@click.option("--cells", "population", default="PYR", show_default=True, help="Population of the clamped cells.")
+def clamp(folder: Path, population: str) -> None:
+    """Print frequency and amplitude of spontaneous synaptic currents in the run in FOLDER, as under voltage clamp.
+
+    The network is drawn anew and the spikes are replayed through its synapses. Afferents have no events in the model.
+    """
+    from gpu.results import Results
+
+    for key, value in Results.open(folder).clamped(population).items():
+        name, _, unit = key.rpartition("_")
+        click.echo(f"{name:<40} {value:8.4g} {'Hz' if unit == 'hz' else unit}")
+
+
+@cli.command()
 @config_argument
 @set_option
 @click.option("--columns", type=click.IntRange(1), default=1, show_default=True, help="Runs in one program.")

@@ -325,6 +325,12 @@ class Results:
         times, values = self.block(population, name)
         return measures.mean_or_nan(values[self._inside(times, window)])
 
+    def clamped(self, population: str = "PYR") -> dict[str, float]:
+        """Frequency (Hz) and amplitude (pA) of spontaneous EPSCs and IPSCs in each window (`gpu.clamped.clamped`)."""
+        from gpu import clamped  # not at the top: it draws the network, which needs the whole model
+
+        return clamped.clamped(self, population)
+
     def _inside(self, times: NDArray[np.float64], window: Window) -> NDArray[np.bool_]:
         start, stop = self.window(window)
         return (times >= start - measures.EARLY) & (times < stop - measures.EARLY)
