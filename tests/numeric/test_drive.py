@@ -23,9 +23,13 @@ COUNTS = dict.fromkeys(POPULATIONS, 5000)
 LAG = 5
 
 
+#: Without what the cells of a column share.
+PRIVATE = [f"parameters.cells.{p}.{key}=0" for p in ("PYR", "PV") for key in ("shared_ext", "slow_ext", "slow_ext_d")]
+
+
 @pytest.fixture(scope="module")
 def exp():
-    return rig.experiment()
+    return rig.experiment(*PRIVATE)
 
 
 @pytest.fixture(scope="module")
