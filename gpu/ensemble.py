@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from circuit import network
 from gpu import build, folder, progress, results
+from gpu.devices import Device
 from gpu.job import Meters, Say, Task, check_memory, choose, find, run_columns
 
 
@@ -78,7 +79,19 @@ def perform_all(
     """
     for task in tasks:
         results.check_destination(task.out, overwrite)
-    chosen = choose(device, say)
+    return perform_on(choose(device, say), tasks, overwrite, say, meters, per_program, at_once)
+
+
+def perform_on(
+    chosen: Device,
+    tasks: Sequence[Task],
+    overwrite: bool,
+    say: Say,
+    meters: Meters,
+    per_program: int | None = None,
+    at_once: int | None = None,
+) -> list[results.Results]:
+    """Do what `perform_all` does on a device that is chosen, for folders that are checked."""
     chunks = list(chunked(tasks, per_program or chosen.columns))
     at_once = min(at_once or chosen.at_once, len(chunks))
     for chunk in chunks:
