@@ -20,6 +20,8 @@ from circuit.units import did_you_mean, shown
 from circuit.yaml_source import Node, Place, Problems, Source, merge, parse, scalar
 
 ReadText = Callable[[Path], str]
+#: What an override may say instead of the value alone: a value that was fitted names its target (`gpu.overrides`).
+FITTED_KEYS = {"value", "status", "note"}
 ARM_NAME = re.compile(r"[\w+.-][\w +.-]{0,60}")
 
 
@@ -80,17 +82,17 @@ def experiment_tree(
     named_arms = arms_of(tree, problems)
     own = []
     if arm is not None and arm in named_arms and named_arms[arm].is_group:
-        own = [_lifted(named_arms[arm], 2)]
+        own = [lifted(named_arms[arm], 2)]
     return _layered([parent, without(tree, "extends", "arms", "sweep"), *own, *said, *changes])
 
 
-def _lifted(node: Node, depth: int) -> Node:
+def lifted(node: Node, depth: int) -> Node:
     """Return a tree as if it stood `depth` keys higher, its marks where they are."""
     value = node.value
     if isinstance(value, dict):
-        value = {key: _lifted(part, depth) for key, part in value.items()}
+        value = {key: lifted(part, depth) for key, part in value.items()}
     elif isinstance(value, list):
-        value = [_lifted(part, depth) for part in value]
+        value = [lifted(part, depth) for part in value]
     return replace(node, value=value, path=node.path[depth:])
 
 
@@ -232,7 +234,7 @@ def _with_topics(model: Node, open_tree: Callable, problems: Problems) -> Node |
 
 
 def _override(here: Node, change: Node, problems: Problems) -> Node:
-    """Return the numbers `here` with the values of `change`, each now assumed and saying who changed it."""
+    """Return the numbers `here` with the values of `change`; one that comes alone is assumed, by whom its note says."""
     if not change.is_group:
         problems.add(change.at, change.path, f"is a group ({few(here.value)}); found {shown(change.value)}")
         return here
@@ -246,6 +248,8 @@ def _override(here: Node, change: Node, problems: Problems) -> Node:
             problems.add(node.at, change.path, "takes the value alone, such as '120 pF'")
         elif "value" not in group[key].value:
             group[key] = _override(group[key], node, problems)
+        elif node.is_group and node.value.keys() == FITTED_KEYS:
+            group[key] = replace(group[key], value=group[key].value | node.value)
         elif node.is_group:
             problems.add(node.at, node.path, f"takes the value alone, such as '120 pF'; found {shown(node.value)}")
         else:
