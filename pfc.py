@@ -452,6 +452,47 @@ def estimate(config: str, overrides: tuple[str, ...], columns: int) -> None:
 
 
 @cli.command()
+@config_argument
+@set_option
+@device_option
+@click.option("--seeds", type=click.IntRange(2, 100), default=5, show_default=True, help="From that of CONFIG on.")
+@click.option("--step", type=click.FloatRange(0.01, 0.5), default=0.1, show_default=True, help="Of ln mean_ext.")
+@click.option("--workers", type=click.IntRange(1), help="Programs that run at a time; by default the device's.")
+@click.option("--out", type=click.Path(path_type=Path), help="A .json or .csv file for the matrix.")
+def response(
+    config: str,
+    overrides: tuple[str, ...],
+    device: str,
+    seeds: int,
+    step: float,
+    workers: int | None,
+    out: Path | None,
+) -> None:
+    """Measure how the resting circuit of CONFIG answers to more afferents of each population.
+
+    Prints d ln rate / d ln mean_ext with standard errors, and whether inhibition stabilises the circuit.
+    """
+    from circuit.config import Reader
+    from circuit.variants import at_rest
+
+    reader = Reader(config, overrides)
+    rest = at_rest(reader, {}, reader.read().experiment.seed)
+    from gpu import overrides as files
+    from gpu import response
+    from gpu.trials import Trials
+
+    if out is not None:
+        files.check(out, (".json", ".csv"))
+    trials = Trials.on(device, rest, _say, _meter, workers)
+    with _meter("simulating") as meter:
+        found = response.measure(trials, reader, range(rest.seed, rest.seed + seeds), step, None, meter)
+    click.echo("\n".join(found.lines()))
+    if out is not None:
+        files.write(out, found.text(out))
+        click.echo(f"Matrix: {out}")
+
+
+@cli.command()
 @click.argument("config", type=click.Path(), default=str(CONFIGS / "ketamine.yaml"))
 @set_option
 @device_option
