@@ -493,6 +493,53 @@ def response(
 
 
 @cli.command()
+@click.argument("target", type=click.Path())
+@set_option
+@device_option
+@click.option("--rates", help="Resting rates for the afferents of a CONFIG, such as 'PYR=2 Hz,PV=9 Hz'.")
+@click.option("--seeds", type=click.IntRange(2, 100), default=5, show_default=True, help="With --rates.")
+@click.option("--tolerance", type=click.FloatRange(0.001, 0.5), default=0.02, show_default=True, help="Relative.")
+@click.option("--sobol", type=int, metavar="N", help="Instead of a search: Sobol indices from N*(parameters + 2) runs.")
+@click.option("--elasticity", type=click.FloatRange(0.1, 50), metavar="PERCENT", help="Instead: d ln output/d ln key.")
+@click.option("--profile", metavar="KEY", help="After a search: the least cost along one free parameter.")
+@click.option("--workers", type=click.IntRange(1), help="Programs that run at a time; by default the device's.")
+@click.option("--out", type=click.Path(path_type=Path), help="With --rates a .yaml file, else a folder.")
+def calibrate(
+    target: str,
+    overrides: tuple[str, ...],
+    device: str,
+    rates: str | None,
+    seeds: int,
+    tolerance: float,
+    workers: int | None,
+    out: Path | None,
+    **study: Any,
+) -> None:
+    """Fit numbers of the model: the afferents of a CONFIG to --rates, or the free parameters of a SPEC to its targets.
+
+    A search keeps its log in --out as it goes: interrupted or killed, the same command goes on from there.
+    """
+    if sum(value is not None for value in (rates, *study.values())) > 1:
+        raise UserError("--rates, --sobol, --elasticity and --profile each ask for something else: give one of them")
+    if rates is not None:
+        _fit_afferents(target, overrides, device, rates, seeds, tolerance, workers, out)
+        return
+    if overrides:
+        raise UserError("--set goes with --rates; what a spec changes stands under its settings")
+    from circuit import calibration_spec, findings
+
+    spec = calibration_spec.read(target, lambda: findings.load(CONFIGS / "findings.yaml"))
+    from gpu import calibration
+    from gpu.trials import Trials
+
+    out = out or _new_folder(target)
+    calibration.check(out)
+    trials = Trials.on(device, spec.base, _say, _meter, workers)
+    work = calibration.Calibration(spec, trials, out, _meter, _say)
+    click.echo("\n".join(work.perform(**study)))
+
+
+@cli.command()
 @click.argument("config", type=click.Path(), default=str(CONFIGS / "ketamine.yaml"))
 @set_option
 @device_option
@@ -590,6 +637,37 @@ def pharmacology(drug: str, config: str, overrides: tuple[str, ...], out: Path |
     except OSError as error:
         raise UserError(f"{out}: the figure could not be written: {error}") from error
     click.echo(f"\nFigure: {paths[0]}")
+
+
+def _fit_afferents(
+    config: str,
+    overrides: tuple[str, ...],
+    device: str,
+    rates: str,
+    seeds: int,
+    tolerance: float,
+    workers: int | None,
+    out: Path | None,
+) -> None:
+    """Adjust the afferents of a config to resting rates; print them, and write a config that has them."""
+    from circuit.config import Reader
+    from circuit.variants import at_rest, rates_asked
+
+    targets, reader = rates_asked(rates), Reader(config, overrides)
+    rest = at_rest(reader, {}, reader.read().experiment.seed)
+    from gpu import afferents
+    from gpu import overrides as files
+    from gpu.trials import Trials
+
+    if out is not None:
+        files.check(out, (".yaml",))
+    trials = Trials.on(device, rest, _say, _meter, workers)
+    circuit = afferents.Circuit(trials, reader, tuple(targets), tuple(range(rest.seed, rest.seed + seeds)), _meter)
+    found = circuit.fit(targets, tolerance)
+    click.echo("\n".join(found.lines()))
+    if out is not None:
+        files.write(out, files.text(reader, found.values, {key: found.note(key) for key in found.values}, out))
+        click.echo(f"Config: {out}")
 
 
 def _run_arms(config: str, exps: dict[str, Experiment], out: Path, device: str, overwrite: bool) -> None:

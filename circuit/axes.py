@@ -165,7 +165,7 @@ def _range(node: Node, problems: Problems) -> list[Node]:
     if not _is_group(node, ("from", "to", "count", "spacing"), problems):
         return []
     count, spacing = (node.value[key].value if key in node.value else None for key in ("count", "spacing"))
-    ends = _amounts(node, ("from", "to"), problems)
+    ends = amounts(node, ("from", "to"), problems)
     if not isinstance(count, int) or isinstance(count, bool) or not 2 <= count <= MAX_POINTS:
         problems.add(node.at, (*node.path, "count"), f"needs a whole number of at least 2; found {shown(count)}")
         return []
@@ -179,7 +179,7 @@ def _range(node: Node, problems: Problems) -> list[Node]:
         problems.add(node.at, node.path, "a logarithmic range needs both ends above 0")
         return []
     values = np.geomspace(first, last, count) if spacing == "logarithmic" else np.linspace(first, last, count)
-    return [_number(node, value, unit) for value in values]
+    return [number_node(node, value, unit) for value in values]
 
 
 def _together(name: str, node: Node, problems: Problems) -> Values | None:
@@ -266,7 +266,7 @@ def check(axes: Sequence[Values], sweep: Node | None, overrides: Sequence[str], 
 # --- numbers
 
 
-def _amounts(node: Node, keys: Sequence[str], problems: Problems) -> tuple[list[float], str] | None:
+def amounts(node: Node, keys: Sequence[str], problems: Problems) -> tuple[list[float], str] | None:
     """Return the numbers under some keys, all in the unit of the first ("" for none)."""
     found: list[float] = []
     unit: str | None = None
@@ -291,7 +291,7 @@ def _amounts(node: Node, keys: Sequence[str], problems: Problems) -> tuple[list[
     return found, unit or ""
 
 
-def _number(node: Node, value: float, unit: str) -> Node:
+def number_node(node: Node, value: float, unit: str) -> Node:
     """Return a value that was computed, as it would stand in the file."""
     text = number_text(float(f"{value:.{DIGITS}g}"))
     return replace(node, value=f"{text} {unit}" if unit else scalar(text))
@@ -347,17 +347,17 @@ def _drawn(node: Node, shares: NDArray[np.float64], problems: Problems) -> list[
     if not _is_group(group, names, problems, all_of=True):
         return []
     if kind == "log-normal":  # the spread of a logarithm has no unit
-        centre, spread = _amounts(group, names[:1], problems), _amounts(group, names[1:], problems)
+        centre, spread = amounts(group, names[:1], problems), amounts(group, names[1:], problems)
         found = centre and spread and ([*centre[0], *spread[0]], centre[1])
     else:
-        found = _amounts(group, names, problems)
+        found = amounts(group, names, problems)
     if not found:
         return []
     (a, b), unit = found
     if wrong := _impossible(kind, a, b):
         problems.add(group.at, group.path, wrong)
         return []
-    return [_number(node, value, unit) for value in _quantiles(kind, a, b, shares)]
+    return [number_node(node, value, unit) for value in _quantiles(kind, a, b, shares)]
 
 
 def _impossible(kind: str, a: float, b: float) -> str:
