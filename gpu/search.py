@@ -109,7 +109,7 @@ def _optimiser(start: Array, options: Mapping[str, float], size: int) -> Any:
             "A calibration needs the packages cma and SALib: pip install 'pfc-ketamine[calibrate]'"
         ) from None
     if len(start) < 2:
-        raise UserError("CMA-ES needs two free parameters at least; for one, use --profile.")
+        raise UserError(f"CMA-ES needs two parameters to fit at least, and there is {'one' if len(start) else 'none'}")
     own = np.random.RandomState(int(options["seed"]))  # cma would seed NumPy's global one
     wanted = {"bounds": [0, 1], "popsize": size, "seed": math.nan, "randn": own.randn}
     quiet = {"verbose": -9, "verb_log": 0, "verb_disp": 0}
