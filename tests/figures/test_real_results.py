@@ -22,7 +22,7 @@ def run_data(made: StandIn) -> RunData:
     first = dict(zip(made.sizes, np.cumsum([0, *made.sizes.values()]).tolist(), strict=False))
     spikes = {name: made.spikes(name) for name in made.sizes}
     names = ("glutamate", "drug_concentration", "ampa_throughput")
-    times, lfp = made.lfp()
+    times, _ = made.lfp()
     return RunData(
         dt=DT,
         duration=made.duration,
@@ -36,7 +36,7 @@ def run_data(made: StandIn) -> RunData:
             "share": np.array([made.class_shares(name) for name in made.sizes]),
         },
         classes=CLASSES,
-        lfp={"time": times, "lfp": lfp},
+        lfp={"time": times, **{name: made.lfp(name)[1] for name in ("excitatory", "inhibitory", "lfp")}},
     )
 
 
