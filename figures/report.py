@@ -35,12 +35,16 @@ COMPARED = (
     ("Excitatory current of a PYR cell (pA)", "excitation_PYR_{}_pA", "excitation_PYR_change_percent"),
     ("Inhibitory current of a PYR cell (pA)", "inhibition_PYR_{}_pA", "inhibition_PYR_change_percent"),
     *(
-        (f"LFP {name}, {low:.0f} to {high:.0f} Hz (pA²)", f"{name}_power_{{}}_pA2", f"{name}_power_change_percent")
+        (
+            f"LFP {name.replace('hfo', 'HFO')}, {low:.0f} to {high:.0f} Hz (pA²)",
+            f"{name}_power_{{}}_pA2",
+            f"{name}_power_change_percent",
+        )
         for name, (low, high) in BANDS.items()
     ),
     ("LFP gamma above the aperiodic part (pA²)", "gamma_periodic_{}_pA2", "gamma_periodic_change_percent"),
     ("LFP gamma peak (Hz)", "gamma_peak_{}_hz", None),
-    ("Prominence of the highest gamma peak", "gamma_prominence_{}", None),
+    ("Prominence of the LFP gamma peak", "gamma_prominence_{}", None),
 )
 
 # Row of the tables of spiking: words, key in summary.json before the population's name, and after it by window.

@@ -156,7 +156,8 @@ def figure(results: Any) -> Figure:
     _excerpt_panel(excerpt, cut, min(EXCERPT_S, segment))
     for name, (times, values) in cut.items():
         peak = results.summary.get(f"gamma_peak_{name}_hz")
-        draw_spectrum(spectra, times, values, INK[name], f"{_label(name, course)}, {_peak_words(peak)}", segment)
+        label = ", ".join(filter(None, [_label(name, course), _peak_words(results, name)]))
+        draw_spectrum(spectra, times, values, INK[name], label, segment)
         if peak:
             _peak_mark(spectra, peak, *density(times, values, segment)[:2], INK[name])
     spectra.set_ylabel("Power density (pA$^2$/Hz)")
@@ -188,8 +189,12 @@ def figure(results: Any) -> Figure:
     return fig
 
 
-def _peak_words(peak: float | None) -> str:
-    return f"peak {peak:.0f} Hz" if peak else "no γ peak"
+def _peak_words(results: Any, window: str) -> str:
+    """Say where the gamma peak is, or that there is none; nothing of a window too short to tell."""
+    peak, power = (results.summary.get(f"gamma_{key}") for key in (f"peak_{window}_hz", f"power_{window}_pA2"))
+    if peak is None:
+        return "" if power is None else "no γ peak"
+    return f"peak {peak:.0f} Hz"
 
 
 def _peak_mark(axes: Axes, peak: float, frequency: np.ndarray, power: np.ndarray, color: str) -> None:
@@ -293,7 +298,7 @@ def caption(results: Any) -> str:
 def alt(results: Any) -> str:
     """Return the finding for a reader who cannot see the figure."""
     cut = segments(results, Timeline.of(results))
-    parts = [f"{_peak_words(results.summary.get(f'gamma_peak_{name}_hz'))} ({name})" for name in cut]
+    parts = [f"{_peak_words(results, name) or 'too short to tell a peak'} ({name})" for name in cut]
     change = results.summary.get("gamma_power_change_percent")
     parts += [f"gamma power changes by {change:+.0f} %"] if len(cut) == 2 and change is not None else []
     return f"Spectrum of the LFP proxy up to {HIGHEST_HZ:.0f} Hz: {'; '.join(parts) or 'nothing to analyse'}."

@@ -316,8 +316,9 @@ def _locking(cut: Cut, trains: Mapping[str, Trains]) -> Summary:
     values: Summary = {f"spike_field_{name}_{window}": None for name in trains for window in WINDOWS}
     for window, (times, signal) in cut.items():
         step = _step(times)
+        if len(times) * step < rhythms.FAST_SEGMENT * (1 - 1e-6):
+            continue  # a dozen cycles agree with anything
         wave = rhythms.analytic(signal, step, *rhythms.GAMMA_BAND)
-        start = times[0] if len(times) else 0.0
         for name, found in trains.items():
-            values[f"spike_field_{name}_{window}"] = rhythms.phase_consistency(*found[window], wave, start, step)
+            values[f"spike_field_{name}_{window}"] = rhythms.phase_consistency(*found[window], wave, times[0], step)
     return values

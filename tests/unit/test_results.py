@@ -238,6 +238,15 @@ def test_the_balance_of_glutamate_is_not_known_when_uptake_is_blocked(tmp_path):
     assert summary["glutamate_release_drug_uM_per_s"] is None and summary["glutamate_drug_uM"] == 1.5
 
 
+def test_a_window_too_short_for_a_rhythm_has_no_number_of_it(tmp_path):
+    summary = write(tmp_path / "run", experiment(t_baseline=0.4), run_data(), MANIFEST).summary
+    told = [key for key in summary if key.endswith("_baseline_pA2") or key.startswith(("gamma_peak", "spike_field"))]
+    assert {key for key in told if summary[key] is not None} == {
+        "gamma_peak_drug_hz", *(f"spike_field_{name}_drug" for name in SIZES)
+    }
+    assert summary["rate_PYR_baseline_hz"] > 0 and summary["excitation_PYR_baseline_pA"] < 0
+
+
 def test_the_drug_window_has_a_twin_of_each_measure_of_spiking(tmp_path):
     """Where both windows hold the same spikes, both have the same numbers, and no cell has changed."""
     step = np.random.default_rng(3).integers(10_000, 30_000, size=4000)
