@@ -21,7 +21,7 @@ from gpu.devices import Device
 from gpu.summary import Summary
 
 
-@dataclass(frozen=True)
+@dataclass
 class Trials:
     """Runs experiments of one structure; make it with `Trials.on`.
 
@@ -29,17 +29,21 @@ class Trials:
     ----------
     device : Device
     shape : Structure
-        What all experiments share.
+        What all experiments share, as that of a single run.
     at_once : int
         Programs that run at a time.
     say : callable
         Called with sentences for the user, such as that a program is built.
+    columns : int
+        Experiments that one program runs; 1 from the first time on that they turn out to differ in a number which the
+        columns of a network share.
     """
 
     device: Device
     shape: network.Structure
     at_once: int
     say: job.Say
+    columns: int
 
     @classmethod
     def on(cls, device: str, exp: Experiment, say: job.Say, meters: job.Meters, workers: int | None = None) -> Trials:
@@ -51,9 +55,8 @@ class Trials:
             If there is no such device, no room, or the program does not compile.
         """
         chosen = job.choose(device, say)
-        shape = network.structure(exp)
-        job.find(shape, chosen, say, meters)
-        return cls(chosen, shape, workers or chosen.at_once, say)
+        job.find(network.structure(exp, chosen.columns), chosen, say, meters)
+        return cls(chosen, network.structure(exp), workers or chosen.at_once, say, chosen.columns)
 
     def __call__(
         self, exps: Sequence[Experiment], on_progress: progress.OnProgress = progress.ignore
@@ -72,19 +75,20 @@ class Trials:
         if any(network.structure(exp) != self.shape for exp in exps):
             raise RunError("Experiments that are to share a compiled program differ in what it is compiled for.")
         try:
-            return self._run(exps, None, on_progress)
-        except job.UnlikeError:  # they differ in a number that the columns of a network share
-            return self._run(exps, 1, on_progress)
+            return self._run(exps, on_progress)
+        except job.UnlikeError:
+            self.columns = 1
+            return self._run(exps, on_progress)
 
-    def _run(
-        self, exps: Sequence[Experiment], per_program: int | None, on_progress: progress.OnProgress
-    ) -> list[Summary]:
+    def _run(self, exps: Sequence[Experiment], on_progress: progress.OnProgress) -> list[Summary]:
         def meters(label: str) -> AbstractContextManager[progress.OnProgress]:
             return nullcontext(on_progress) if label == "simulating" else progress.Silent()
 
+        # The last one fills what is left of the last network: one of another number of columns would be compiled anew.
+        filled = [*exps, *[exps[-1]] * (-len(exps) % self.columns)]
         with tempfile.TemporaryDirectory(prefix="pfc-trials-") as folder:
-            tasks = [job.Task(exp, Path(folder, str(number))) for number, exp in enumerate(exps)]
-            done = ensemble.perform_on(self.device, tasks, False, self.say, meters, per_program, self.at_once)
+            tasks = [job.Task(exp, Path(folder, str(number))) for number, exp in enumerate(filled)]
+            done = ensemble.perform_on(self.device, tasks, False, self.say, meters, self.columns, self.at_once)
             if len(done) < len(tasks) or any(run.interrupted for run in done):
                 raise KeyboardInterrupt
-            return [run.summary for run in done]
+            return [run.summary for run in done[: len(exps)]]
