@@ -45,7 +45,7 @@ class Response:
     log_rates : ndarray, shape (num_seeds, 4)
         Natural logarithm of the resting rates in Hz, in the order of `POPULATIONS`.
     elements : ndarray, shape (num_seeds, 4, 4)
-        d ln rate_i / d ln mean_ext_j by seed, i, j.
+        d ln rate_i / d ln mean_ext_j by seed, i, j; NaN where j was not driven.
     """
 
     step: float
@@ -154,6 +154,7 @@ def measure(
     step: float,
     changes: dict[str, str] | None = None,
     on_progress: progress.OnProgress = progress.ignore,
+    driven: Sequence[str] = POPULATIONS,
 ) -> Response:
     """Measure the response matrix by central differences; a seed has the same network and noise in all its runs.
 
@@ -169,6 +170,8 @@ def measure(
     changes : dict of str to str, optional
         Values of the model in place of the config's.
     on_progress : callable
+    driven : sequence of str, optional
+        Populations whose afferents are changed.
 
     Returns
     -------
@@ -179,11 +182,13 @@ def measure(
     for seed in seeds:
         rest = at_rest(reader, changes, seed)
         runs.append(rest)
-        for keys in AFFERENTS.values():
+        for pop in driven:
             for sign in (1, -1):
-                more = scaled(rest.numbers, keys, np.exp(sign * step))
+                more = scaled(rest.numbers, AFFERENTS[pop], np.exp(sign * step))
                 runs.append(at_rest(reader, changes | more, seed))
     found = [log_rates(summary, exp) for summary, exp in zip(trials(runs, on_progress), runs, strict=True)]
-    by_seed = np.reshape(found, (len(seeds), 1 + 2 * len(POPULATIONS), len(POPULATIONS)))
+    by_seed = np.reshape(found, (len(seeds), 1 + 2 * len(driven), len(POPULATIONS)))
     up, down = by_seed[:, 1::2], by_seed[:, 2::2]  # by seed, whose afferents, whose rate
-    return Response(step, tuple(seeds), by_seed[:, 0], np.swapaxes(up - down, 1, 2) / (2 * step))
+    elements = np.full((len(seeds), len(POPULATIONS), len(POPULATIONS)), np.nan)
+    elements[:, :, [POPULATIONS.index(pop) for pop in driven]] = np.swapaxes(up - down, 1, 2) / (2 * step)
+    return Response(step, tuple(seeds), by_seed[:, 0], elements)

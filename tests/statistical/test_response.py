@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The resting circuit is inhibition-stabilised: PV cells that are driven more fire less, as in cortex [Sanzeni2020].
 
-A circuit without a loop gives +1.4 here. Over two seeds of 1,000 cells the element was -0.43 (SE 0.02); the bound is at
-two standard errors, and an element of zero passes it about once in 20 sessions.
+Over eight seeds of 1,000 cells the element was -0.21, SD over seeds 0.11: the mean of eight lies 5.6 standard errors
+below zero, and that another eight come within two of it is less likely than 1 in 1,000 (non-central t, 7 degrees of
+freedom). A circuit without a loop gave +1.4.
 """
 
 from __future__ import annotations
@@ -28,17 +29,16 @@ def found() -> response.Response:
     reader = Reader(CONFIG, SMALL)
     first = int(os.environ.get("PFC_TEST_SEED", "1"))
     trials = Trials.on("cpp", at_rest(reader, {}, first), lambda text: None, lambda label: Silent())
-    return response.measure(trials, reader, range(first, first + 3), 0.1)
+    return response.measure(trials, reader, range(first, first + 8), 0.1, driven=("PV",))
 
 
 def test_PV_cells_respond_to_their_own_drive_paradoxically(found):
     value, error = found.own_PV
-    assert value + 2 * error < 0, "\n".join(found.lines())
+    assert value + 2 * error < 0, found.verdict()
     assert found.stabilised
 
 
-def test_excitation_excites_and_PV_inhibits(found):
-    """Signs of any cortical circuit, with or without a loop."""
+def test_driven_PV_cells_inhibit(found):
+    """The sign of any cortical circuit, with or without a loop; in all eight seeds PYR fell by 0.09 at the least."""
     PYR, PV = POPULATIONS.index("PYR"), POPULATIONS.index("PV")
-    for of, by, sign in ((PYR, PYR, 1), (PV, PYR, 1), (PYR, PV, -1)):
-        assert sign * found.mean[of, by] > 2 * found.error[of, by], "\n".join(found.lines())
+    assert found.mean[PYR, PV] + 2 * found.error[PYR, PV] < 0
