@@ -20,12 +20,15 @@ from gpu import threads
 
 if TYPE_CHECKING:
     from circuit.config import Experiment
+    from circuit.scores import Scores
+    from circuit.validation import Study
     from gpu.collect import Collected
     from gpu.devices import Device
     from gpu.plan import Plan
     from gpu.progress import Meter
     from gpu.results import Results
     from gpu.slurm import Request
+    from gpu.validation import Reading
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 
@@ -405,6 +408,82 @@ def verify(folder: Path) -> None:
     click.echo("\n".join(wrong) or f"{folder}: everything is as it was written.")
     if wrong:
         raise click.exceptions.Exit(1)
+
+
+@cli.command()
+@click.argument("config", type=click.Path(), default=str(CONFIGS / "validation.yaml"))
+@click.option("--base", type=click.Path(), help="Experiment whose circuit is meant; by default the one in CONFIG.")
+@set_option
+@click.option("--seeds", type=click.IntRange(2, 1000), help="Seeds of each arm; by default as many as CONFIG says.")
+@click.option("--fast", is_flag=True, help="Only what there is time for between two commits.")
+@click.option("--only", multiple=True, metavar="ID", help="Only this finding, such as B24; may be given again.")
+@click.option("--gate", type=click.Path(path_type=Path), help="Scores from before; status 1 if what passed fails now.")
+@click.option("--format", "form", type=click.Choice(["table", "markdown"]), default="table", help="What is printed.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of all this; by default a new one in results/.")
+@device_option
+@click.option("--workers", type=click.IntRange(1), help="Programs that run at a time; by default the device's.")
+def validate(
+    config: str,
+    base: str | None,
+    overrides: tuple[str, ...],
+    seeds: int | None,
+    fast: bool,
+    only: tuple[str, ...],
+    gate: Path | None,
+    form: str,
+    out: Path | None,
+    device: str,
+    workers: int | None,
+) -> None:
+    """Hold the model against published findings: run each one's experiment and score what comes of it.
+
+    Leaves scores.json, scores.csv, validation.md and a figure in one folder. Stopped or killed, the same command with
+    the same --out does what is missing.
+    """
+    from circuit import findings, scores, scoring, validation
+
+    study = validation.load(config, base, overrides, seeds, fast, only)
+    published = findings.load()
+    from gpu import validation as running
+
+    running.fit(study, published)
+    before = running.read(gate) if gate else None
+    out = out or _new_folder(config)
+    found = running.score(study, published, _perform_study(study, out, device, workers))
+    page = scores.page(found, scoring.RULE)
+    running.write(found, out, page)
+    _draw_scores(found, out)
+    click.echo(scores.table(found) if form == "table" else page)
+    if before is not None and (lost := scores.lost(found, before)):
+        click.echo("\n".join(lost))
+        raise click.exceptions.Exit(1)
+
+
+def _perform_study(study: Study, out: Path, device: str, workers: int | None) -> Reading:
+    """Do what is missing of a study's runs on this machine."""
+    from gpu import job, validation, worker
+
+    if not study.sweep.points:
+        return validation.Reading(study, Path)
+    chosen = job.choose(device, _say)
+    _import_ahead("figures.validation")
+    try:
+        with worker.stoppable():
+            return validation.perform(study, out, chosen, workers, _say, _meter)
+    except worker.Stopped as stopped:
+        _say(f"Stopped; what is done is kept in {out}. The same command with the same --out goes on.")
+        worker.wait_for_end(stopped)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def _draw_scores(found: Scores, out: Path) -> None:
+    from figures import style, validation
+
+    try:
+        paths = style.save(validation.figure(found), out, "validation")
+    except OSError as error:
+        raise UserError(f"The scores are safe in {out}, but the figure could not be written: {error}") from error
+    _say(f"Figure: {paths[0]}")
 
 
 @cli.command()

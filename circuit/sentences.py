@@ -21,6 +21,7 @@ LISTS = {
     "knockdowns": "{subunit: GluN2B, populations: [PYR], remaining: 0}",
     "populations": "PYR, PV",
     "effects": "{at: 30 mg/kg, sign: up}",
+    "checks": "{effect: 30 mg/kg, arm: rat 30 mg/kg, read: rate_PYR_change_percent}",
 }
 # What an experiment file may say besides the keys of Settings.
 FILE_KEYS = ("extends", "arms", "sweep", "model", "parameters")

@@ -95,10 +95,11 @@ def _points(reader: Reader, axes: Sequence[Values]) -> Iterator[Point]:
         except ConfigError as error:
             said = ", ".join(f"{key}={label(node)}" for key, node in pairs)
             raise ConfigError(f"{error}\nThis was found at the point {said} of the sweep.") from None
-        yield Point(_identity(exp, known), place, exp)
+        yield Point(identity(exp, known), place, exp)
 
 
-def _identity(exp: Experiment, known: dict[int, str]) -> str:
+def identity(exp: Experiment, known: dict[int, str]) -> str:
+    """Return the name of the point that an experiment is; `known` keeps the text of numbers that several share."""
     if id(exp.numbers) not in known:  # thousands of numbers, which most points share
         known[id(exp.numbers)] = json.dumps(plain(exp.numbers), sort_keys=True)
     return _name(exp.settings(), known[id(exp.numbers)])
