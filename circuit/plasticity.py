@@ -64,7 +64,7 @@ support = TrkB_post*(1 + K_support)/(TrkB_post + K_support)
 change = rises*support*(LTP_max - potentiation) - falls*(LTD_max + potentiation)
 present = int(stage > 0.5)
 potentiation = potentiation + step_induce*present*change - step_fade*potentiation
-efficacy = head*(1 + potentiation)*present
+efficacy = head*(1 + potentiation)*scaling_post*present
 """
 
 # -- stimulation -------------------------------------------------------------------------------------------------------

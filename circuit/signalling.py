@@ -49,6 +49,7 @@ CHAIN = {
     "assembly": "what new spines are made of",
     "growth": "drive to form spines",
     "retrograde": "release probability of the cell's inputs",
+    "scaling": "synaptic scaling of the cell's spines",
     "IL_beta": "interleukin-1beta",
     "IL_six": "interleukin-6",
     "hormone": "stress hormone above rest",
@@ -58,7 +59,8 @@ FROM_ZERO = ("hormone",)
 
 #: One step. `throughput` is what AMPA charge lets in through L-type channels, against what the cell is used to: without
 #: such a sliding set point, a cell that loses spines would lose BDNF, and so more spines, to the last. `resting` and
-#: `evoked` are NMDA calcium.
+#: `evoked` are NMDA calcium. Spines raise the charge that makes spines, by more than their own share, since the cells
+#: excite each other; `scaling` brings charge back. Without it spines swing over days, wider each time.
 STEP = """
 charge = AMPA_mean/AMPA_ref
 throughput = L_type_factor*charge/clip(set_point, 0.05, inf)
@@ -100,11 +102,13 @@ assembly += step_assembly*(supply*BDNF*(1 + GSK_on_growth)/(1 + GSK_on_growth*GS
 growth += step_growth*(assembly - growth)
 signal = clip(BDNF_factor*BDNF_free, 0, retrograde_max)
 retrograde += step_retrograde*(1 - BDNF_on_release + BDNF_on_release*signal - retrograde)
+scaling += step_scaling*(scaling_max/(1 + (scaling_max - 1)*clip(charge, 0, inf)**n_scaling) - scaling)
 
 IL_beta += step_IL_beta*(1 + inflammation*IL_beta_max*GSK - IL_beta)
 IL_six += step_IL_six*(1 + inflammation*IL_six_max*GSK - IL_six)
 hormone += step_hormone*(stress - hormone)
-formation = growth**n_growth
+drive = growth**n_growth
+formation = drive*formation_max/(drive + formation_max - 1)
 elimination = 1 + strain*stress_elimination
 """
 
@@ -114,8 +118,8 @@ SPINE_RATES = ("formation", "elimination")
 # -- spines ------------------------------------------------------------------------------------------------------------
 
 #: A potential contact of two pyramidal cells. `stage` is 0 absent, 1 new, 2 mature; `head` the size of its spine,
-#: with which its AMPA and NMDA weights scale, 1 for a mature one in health; so does `potentiation`
-#: (`circuit.plasticity`).
+#: with which its AMPA and NMDA weights scale, 1 for a mature one in health; so do `potentiation`
+#: (`circuit.plasticity`) and the target cell's `scaling`.
 CONTACT = """
 stage : 1
 head : 1
@@ -144,7 +148,7 @@ matured = young*int(chance >= left_by_loss)*int(chance < left)
 stage = stage + born + matured - lost*stage
 head = head + step_head*(mature*(GluA_post - head) + young*(head_new - head)) + born*(head_new - head)
 potentiation = potentiation*(1 - lost)
-efficacy = head*(1 + potentiation)*int(stage > 0.5)
+efficacy = head*(1 + potentiation)*scaling_post*int(stage > 0.5)
 """
 STAGES = ("absent", "new", "mature")
 
@@ -180,12 +184,15 @@ PARAMETERS = (
     "GSK_on_growth",
     "BDNF_on_release",
     "retrograde_max",
+    "n_scaling",
+    "scaling_max",
     "stress_hormone",
     "stress_IL",
     "stress_elimination",
     "IL_beta_max",
     "IL_six_max",
     "n_growth",
+    "formation_max",
 )
 #: What an experiment sets: the genotype, and the stress of the moment.
 CONDITIONS = ("secretion", "GSK_serine", "stress", "inflammation")

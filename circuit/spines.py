@@ -93,8 +93,8 @@ class Session(NamedTuple):
         Share of the spines of the first session that are still there.
     EPSC_frequency, EPSC_amplitude : float
         Of spontaneous excitatory currents of a pyramidal cell: contacts with a spine times their release probability,
-        and their mean strength. `apical_frequency`, `apical_amplitude`: apical contacts alone, the ones that serotonin
-        and hypocretin evoke currents at (Liu and Aghajanian 2008).
+        and their mean strength, synaptic scaling included. `apical_frequency`, `apical_amplitude`: apical contacts
+        alone, the ones that serotonin and hypocretin evoke currents at (Liu and Aghajanian 2008).
     tested, control : float
         Mean strength of spines between two cells that an electrode reaches, and of those of such cells whose source it
         does not reach, as LTP and LTD have it: 1 without any.
@@ -119,13 +119,14 @@ class Session(NamedTuple):
 
 
 class View(NamedTuple):
-    """State of all contacts at a time (h): stage, head size, release probability of each one's target, potentiation."""
+    """State of all contacts at a time (h): stage, head size, release and scaling of each one's target, potentiation."""
 
     hours: float
     stage: NDArray
     head: NDArray
     release: NDArray
     potentiation: NDArray
+    scaling: NDArray
 
 
 class Groups(NamedTuple):
@@ -149,7 +150,7 @@ def sessions(views: Sequence[View], kinds: Groups) -> list[Session]:
         now, then, first = view.stage > 0, before.stage > 0, views[0].stage > 0
         base = (onset if view.hours >= onset.hours else views[0]).stage > 0
         mature = view.stage == MATURE
-        strength = view.head.astype(float) * (1 + view.potentiation)
+        strength = view.head.astype(float) * (1 + view.potentiation) * view.scaling
         found.append(
             Session(
                 view.hours,

@@ -69,7 +69,7 @@ SERIES: dict[str, dict[str, tuple[str, str]]] = {
         "eliminated_since": ("1", "spines that were there when the drug was given and are not, per spine then"),
         "surviving": ("1", "share of the spines of the first session that are there"),
         "EPSC_frequency": ("1", "contacts with a spine times their release probability, per potential contact"),
-        "EPSC_amplitude": ("1", "mean head size of all spines"),
+        "EPSC_amplitude": ("1", "mean strength of all spines: head, LTP and LTD, synaptic scaling"),
         "apical_frequency": ("1", "as EPSC_frequency, of apical contacts alone"),
         "apical_amplitude": ("1", "as EPSC_amplitude, of apical contacts alone"),
         "tested": ("1", "mean strength by LTP and LTD of spines between two stimulated cells"),

@@ -50,7 +50,7 @@ class Done:
         As of one run, times counting through.
     seen : list of dict
         After the reference and after each segment of the course, by contact: "stage", "head", "release",
-        "potentiation".
+        "potentiation", "scaling".
     timings : dict of str to float
         Sums over the segments, s.
     references : dict of str to ndarray
@@ -273,6 +273,7 @@ def _seen(given: Arrays, state: Arrays) -> Arrays:
         "head": state["spines.head"].astype(np.float16),
         "release": state["cells.retrograde"][given["spines.j"]].astype(np.float16),
         "potentiation": state["spines.potentiation"].astype(np.float16),
+        "scaling": state["cells.scaling"][given["spines.j"]].astype(np.float16),
     }
 
 

@@ -55,6 +55,7 @@ def derivative(y, charge, resting, evoked, p, tau, stress):
         "assembly": s["supply"] * s["BDNF"] * braked(p["GSK_on_growth"], s["GSK"]),
         "growth": s["assembly"],
         "retrograde": 1 + p["BDNF_on_release"] * (np.clip(s["BDNF_free"], 0, p["retrograde_max"]) - 1),
+        "scaling": braked(p["scaling_max"] - 1, np.maximum(charge, 0) ** p["n_scaling"]),
         "IL_beta": 1 + stress * p["IL_beta_max"] * s["GSK"],
         "IL_six": 1 + stress * p["IL_six_max"] * s["GSK"],
         "hormone": np.full_like(charge, stress),

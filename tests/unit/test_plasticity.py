@@ -25,7 +25,14 @@ def rule(exp, steps=1, **changes):
     changes = {"A": 0.0, "B": 0.0} | changes
     constants = exp.numbers.plasticity
     values = {name: getattr(constants, name).si for name in plasticity.SPINE_NUMBERS}
-    values |= {"gate_now_pre": 1.0, "TrkB_post": 1.0, "stage": 2.0, "head": 1.0, "potentiation": 0.0}
+    values |= {
+        "gate_now_pre": 1.0,
+        "TrkB_post": 1.0,
+        "scaling_post": 1.0,
+        "stage": 2.0,
+        "head": 1.0,
+        "potentiation": 0.0,
+    }
     values |= {"entry_A_post": changes.pop("A"), "entry_B_post": changes.pop("B")}
     values |= {"entry_A_d_post": 0.0, "entry_B_d_post": 0.0, "weight_d": 0.0, "siemens": 1.0}
     values |= {"step_induce": 0.05, "step_fade": 0.0} | changes

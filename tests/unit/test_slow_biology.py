@@ -56,6 +56,7 @@ def test_health_is_a_fixed_point(exp):
         ({"AMPA_mean": 2.2e-11}, "BDNF_free", 1),
         ({"AMPA_mean": 2.2e-11, "L_type_factor": 0.0}, "BDNF_free", -1),
         ({"AMPA_mean": 2.2e-11}, "mTOR", 1),
+        ({"AMPA_mean": 2.2e-11}, "scaling", -1),
         ({"TrkB_factor": 0.0}, "Akt", -1),
         ({"mTOR_factor": 0.0}, "PSD", -1),
         ({"GSK_serine": 0.0, "TrkB_factor": 0.0}, "GSK", 0),
@@ -71,6 +72,12 @@ def test_each_arrow_points_as_published(exp, change, name, sign):
     without inflammation) leaves cytokines where GSK-3beta has them."""
     after = step(health(exp, **change), times=60)[name]
     assert np.sign(round(after - 1, 9)) == sign
+
+
+def test_scaling_and_formation_have_a_largest_value(exp):
+    silent, grown = step(health(exp, AMPA_mean=0.0), times=200), step(health(exp, growth=1e3, step_growth=0.0))
+    assert silent["scaling"] == pytest.approx(exp.numbers.signalling.scaling_max.si)
+    assert grown["formation"] == pytest.approx(exp.numbers.signalling.formation_max.si)
 
 
 def test_no_name_of_a_step_is_taken_by_something_else_of_the_cell():
@@ -101,7 +108,7 @@ def test_spines_are_stationary_in_health(exp):
         for name, value in course.slow_numbers(exp, exp.numbers, segment).items()
         if name.startswith("spines.")
     }
-    ones = dict.fromkeys(("formation_post", "elimination_post", "PSD_post", "GluA_post"), 1.0)
+    ones = dict.fromkeys(("formation_post", "elimination_post", "PSD_post", "GluA_post", "scaling_post"), 1.0)
     values = {**numbers, **ones, "stage": stage, "head": head, "exp": np.exp, "rand": lambda: rng.random(size)}
     values["int"] = lambda truth: truth.astype(float)
     first = [np.mean(stage == k) for k in range(3)], head[stage == 2].mean()
@@ -115,6 +122,45 @@ def test_spines_are_stationary_in_health(exp):
     assert last[1] == pytest.approx(first[1], rel=0.01)
     present = values["stage"] > 0
     assert values["efficacy"][present].mean() == pytest.approx(spines.mean_efficacy(exp.numbers), rel=0.01)
+
+
+def stressed(exp, **changes):
+    """Densities of a cell in three weeks of stress, its contacts by expectation.
+
+    AMPA charge goes with the square of the weight of spines, and NMDA calcium at rest with charge to the power 0.6, as
+    measured in the column.
+    """
+    numbers, segment = exp.numbers, course.Segment("stress", 1.0, pace=36000.0, stress=1.0, inflammation=1.0)
+    given = {name.partition(".")[2]: x for name, x in course.slow_numbers(exp, numbers, segment).items()}
+    values = health(exp) | {name: float(x) for name, x in given.items()} | changes
+    values |= dict.fromkeys((*signalling.SENSORS, *signalling.REFERENCES.values()), 1.0)
+    sensor = course.advance(numbers.signalling.tau.sensor.si, 0.02, segment.pace, exp.numerics.averaging.si)
+    program = compile(signalling.STEP.strip(), "STEP", "exec")
+    filling, share, new_head = numbers.spines.filling.si, spines.share_new(numbers), numbers.spines.head_new.si
+    new, mature, head, found = filling * share, filling * (1 - share), 1.0, []
+    healthy = new * new_head + mature * head
+    for n in range(round(21 * 86400 / segment.pace / 0.02)):
+        weight = (new * new_head + mature * head) * values["retrograde"] * values["scaling"]
+        values["AMPA_mean"] += sensor * ((weight / healthy) ** 2 - values["AMPA_mean"])
+        values["rest_mean"] = values["AMPA_mean"] ** 0.6
+        exec(program, values)  # our own text, not a config's
+        if n % 10 == 9:
+            born = (1 - new - mature) * -np.expm1(-values["hazard_form"] * values["formation"])
+            lost = new * -np.expm1(-values["hazard_lose_new"] * values["elimination"])
+            matured = new * -np.expm1(-values["hazard_mature"] * values["PSD"])
+            died = mature * -np.expm1(-values["hazard_lose_mature"] * values["elimination"])
+            new, mature = new + born - lost - matured, mature + matured - died
+            head += values["step_head"] * (values["GluA"] - head)
+            found.append(new + mature)
+    return np.array(found)
+
+
+def test_scaling_keeps_spines_that_excite_each_other_from_swinging(exp):
+    """With a recurrent gain of 2, as in the column. Without scaling they swing past health, and wider each time."""
+    density, without = stressed(exp), stressed(exp, step_scaling=0.0)
+    assert density.min() > 0.35 and density.max() < 0.51
+    assert np.ptp(density[density.size // 2 :]) < 0.05
+    assert without.max() > 0.6
 
 
 def test_the_mean_recurrent_weight_is_that_of_the_pathway(exp):
@@ -133,7 +179,7 @@ def test_no_process_is_accelerated_beyond_its_cap():
 def test_sessions_count_what_came_and_went():
     gained = np.array([0.5, 0.5, 0.0, -0.1])
     views = [
-        spines.View(hours, np.array(stage), np.ones(4), np.ones(4), gained * (hours > 0))
+        spines.View(hours, np.array(stage), np.ones(4), np.ones(4), gained * (hours > 0), np.ones(4))
         for hours, stage in ((-1.0, [2, 2, 1, 0]), (0.0, [2, 2, 0, 0]), (24.0, [2, 0, 1, 1]))
     ]
     reached = np.array([True, True, False])
