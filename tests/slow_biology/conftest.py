@@ -59,23 +59,31 @@ def run_all(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Mapping[str, 
     return lambda exps, name: perform(exps, tmp_path_factory.mktemp(name))
 
 
-@pytest.fixture(scope="session")
-def days(run_all):
-    """A day after stress, with ketamine and without, of every seed: ``days["ketamine 1"]``."""
-    pairs = {"ketamine": (), "saline": ("drug.name=none",)}
-    exps = {
-        f"{name} {seed}": experiment("antidepressant.yaml", *overrides, seed=seed)
-        for seed in SEEDS
-        for name, overrides in pairs.items()
-    }
-    return run_all(exps, "days")
+ARMS = {"ketamine": (), "saline": ("drug.name=none",)}
+#: Two weeks without stress or drug.
+HEALTHY = "course.phases=[{name: healthy, lasts: 14 d, acceleration: 24000, stress: 0}]"
 
 
 @pytest.fixture(scope="session")
 def weeks(run_all):
-    """Two weeks after stress, with ketamine and without."""
-    exps = {
-        "ketamine": experiment("antidepressant_two_weeks.yaml"),
-        "saline": experiment("antidepressant_two_weeks.yaml", "drug.name=none"),
-    }
+    """Two weeks after stress, with ketamine and without, of the first seed."""
+    exps = {name: experiment("antidepressant_two_weeks.yaml", *overrides) for name, overrides in ARMS.items()}
     return run_all(exps, "weeks")
+
+
+@pytest.fixture(scope="session")
+def days(run_all, weeks):
+    """A day after stress or more, with ketamine and without, of every seed: ``days["ketamine 1"]``."""
+    exps = {
+        f"{name} {seed}": experiment("antidepressant.yaml", *overrides, seed=seed)
+        for seed in SEEDS[1:]
+        for name, overrides in ARMS.items()
+    }
+    return {f"{name} {FIRST_SEED}": run for name, run in weeks.items()} | run_all(exps, "days")
+
+
+@pytest.fixture(scope="session")
+def healthy(run_all):
+    """Two healthy weeks of every seed."""
+    overrides = ("drug.name=none", "course.drug_from=healthy", HEALTHY)
+    return run_all({str(seed): experiment("antidepressant.yaml", *overrides, seed=seed) for seed in SEEDS}, "healthy")
