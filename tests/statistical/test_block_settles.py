@@ -34,8 +34,8 @@ PROTOCOL = (
     "protocol.t_transition=14 s",
     "protocol.t_drug=12 s",
 )
-#: Largest relative difference of the mean block from that at 25: mean difference and 5 SD, rounded up. The slow input that
-#: the cells of a column share moves the block of a pyramidal or SST cell by 0.5 % (SD of means over 2.5 s).
+#: Largest relative difference of the mean block from that at 25: mean difference and 5 SD, rounded up. The slow input
+#: that the cells of a column share moves the block of a pyramidal or SST cell by 0.5 % (SD of means over 2.5 s).
 BOUNDS = {100: 0.01, 400: 0.015}
 #: Of a single cell from its closed form; the largest of 8 x 16 cells and three accelerations was 0.9 %.
 CELL_BOUND = 0.02
