@@ -132,6 +132,7 @@ def common():
     keys = {"cells.PYR.shared_ext": 0.2, "cells.PYR.slow_ext": 0.7, "cells.PYR.slow_ext_d": 0.4}
     keys |= {"cells.PV.shared_ext": 1, "cells.PV.slow_ext": 0, "cells.SST.shared_ext": 0, "cells.SST.slow_ext": 0}
     keys |= {"drive.tau_shared": "3 ms", "drive.tau_slow": "20 ms", "drive.slow_share_AMPA": 0.3}
+    keys |= {"glutamate.mGluR_max_ext": 0}
     exp = rig.experiment(*(f"parameters.{key}={value}" for key, value in keys.items()))
     seed = secrets.randbits(32)
     print(f"seed of the noise: {seed}")

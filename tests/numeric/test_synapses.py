@@ -82,7 +82,8 @@ def test_synapses_facilitate_and_depress_as_their_constants_say(exp):
     cells.fire({k: [0.01, 0.03] for k in range(len(POPULATIONS))}).run(0.04)
     second = {target: cells.get(f"release_{target}")[0] for target in POPULATIONS}
     assert second["SST"] > 1.3
-    assert max(second["PYR"], second["PV"], second["VIP"]) < 0.9
+    assert 1.05 < min(second["PYR"], second["PV"]) <= max(second["PYR"], second["PV"]) < 1.3  # the mix of PFC
+    assert second["VIP"] < 0.9
 
 
 def test_a_regular_train_settles_at_the_closed_form(exp):
@@ -199,6 +200,8 @@ CAMPAGNOLA = {
 #: The model takes the median of PYR to SST (0.12 mV): the pair's mean is carried by its facilitated trials, and the
 #: model's facilitation multiplies whatever the first spike is.
 CAMPAGNOLA_MEDIAN = {"PYR_to_SST": 0.12}
+#: In rat prefrontal cortex they are larger (Hass 2016: 0.84 to 0.95, 1.3 to 1.7 and 1.8 to 2.3 mV).
+PREFRONTAL = {"PYR_to_PYR": 0.9, "PYR_to_PV": 1.5, "PV_to_PYR": 2.0}
 PSP_FACTOR = 2
 SETTLE = 0.4
 
@@ -228,7 +231,7 @@ def psps():
 
 @pytest.mark.parametrize("pathway", CAMPAGNOLA)
 def test_unitary_psps_are_those_of_cortex(psps, pathway):
-    target = CAMPAGNOLA_MEDIAN.get(pathway, CAMPAGNOLA[pathway])
+    target = (CAMPAGNOLA | CAMPAGNOLA_MEDIAN | PREFRONTAL)[pathway]
     assert target / PSP_FACTOR < psps[pathway] < target * PSP_FACTOR
 
 
