@@ -91,7 +91,10 @@ def test_random_numbers_move_on_with_the_clock_that_draws(revised: Path, sources
     """As written, each clock's tick moves on the numbers of all objects."""
     assert len(re.findall(r"network\.add\(&\w+, _run_random_number_buffer\)", sources["main.cu"])) == 11
     clocks = re.findall(r"network\.add\(&(\w+), _run_random_numbers_of_(\w+)\)", (revised / "main.cu").read_text())
-    assert dict(clocks) == {"drive_clock": "drive_codeobject", "spine_step_clock": "spine_step_codeobject"}
+    assert dict(clocks) == {
+        f"{name}_clock": f"{code}_codeobject"
+        for name, code in (("column", "column_step"), ("drive", "drive"), ("spine_step", "spine_step"))
+    }
     code = (revised / "rand.cu").read_text()
     assert "_run_random_number_buffer" not in text_of(revised) + text_of(revised, "*.h")
     for number, (clock, name) in enumerate(clocks):

@@ -48,9 +48,10 @@ def test_columns_have_the_statistics_of_single_runs(summaries, key: str) -> None
 
 
 def test_column_and_run_of_a_seed_share_their_network(summaries) -> None:
-    """Rates of PV cells depend on the network more than on noise: correlated over seeds, as one network's would be.
+    """Rates of VIP cells depend on the network more than on noise: correlated over seeds, as one network's would be.
 
-    Under independence the correlation of 32 pairs exceeds 0.6 once in 3,000 times.
+    The slow input, which differs, moves the others within a second. Under independence the correlation of 32 pairs
+    exceeds 0.6 once in 3,000 times.
     """
-    key = "rate_PV_baseline_hz"
+    key = "rate_VIP_baseline_hz"
     assert np.corrcoef(summaries["columns"][key], summaries["singles"][key])[0, 1] > 0.6
